@@ -1,0 +1,54 @@
+"""Makes the Python of `generated/` from the contract: messages, stubs and their types.
+
+    python protos/generate.py OUT            writes it below the import root OUT (`make protos`: generated/)
+    python protos/generate.py --image FILE   writes the contract as one descriptor set, with its comments, for buf
+
+No package carries `buf/validate/validate.proto` as text; protovalidate has its descriptor, and protoc takes that.
+"""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import google.rpc
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc
+from protovalidate._gen.buf.validate import validate_pb
+
+PROTOS = Path(__file__).parent
+COMMON_PROTOS = Path(next(iter(google.rpc.__path__))).parents[1]
+WELL_KNOWN_PROTOS = Path(protoc.__file__).parent / "_proto"
+
+
+def compile_contract(outputs: list[str], files: str = "*.proto", more: Sequence[str] = ()) -> int:
+    """Runs protoc with these output flags over the contract's files and more; gives its exit status."""
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as descriptors:
+        rules = FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary())
+        descriptors.write(FileDescriptorSet(file=[rules]).SerializeToString())
+        descriptors.flush()
+        contract = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob(files))
+        roots = [f"--proto_path={root}" for root in (PROTOS, COMMON_PROTOS, WELL_KNOWN_PROTOS)]
+        flags = [f"--descriptor_set_in={descriptors.name}", *roots, *outputs]
+        status: int = protoc.main(["protoc", *flags, *contract, *more])
+        return status
+
+
+def main(arguments: list[str]) -> int:
+    match arguments:
+        case ["--image", file]:
+            return compile_contract(
+                [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"]
+            )
+        case [out]:
+            messages = [f"--python_out={out}", f"--mypy_out={out}"]
+            stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out={out}"]
+            return compile_contract(
+                messages, more=["buf/validate/validate.proto"]
+            ) or compile_contract(stubs, "*_service.proto")
+        case _:
+            sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
