@@ -1,0 +1,204 @@
+"""The composition root: settings in, a wired server out. Nothing else wires.
+
+Read it from the bottom: `serving` is a whole server, `wire` is what it is made of.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from grpc import aio
+from grpc_channelz.v1 import channelz
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
+
+from songs.v1 import song_service_pb2, user_service_pb2
+from songs.v1.access_pb2 import Privilege
+from songserver.auth.callers import Callers
+from songserver.auth.keys import load_keys
+from songserver.auth.passwords import Passwords
+from songserver.auth.tokens import Tokens
+from songserver.config import Settings
+from songserver.engines import grpcio
+from songserver.errors import DatabaseFailure
+from songserver.health import Health
+from songserver.interceptors.auth import Auth
+from songserver.interceptors.errors import errors
+from songserver.interceptors.limits import Limits
+from songserver.interceptors.telemetry import telemetry
+from songserver.interceptors.validation import Validation
+from songserver.paging import PageTokens
+from songserver.rpc import Handler, Interceptor, Method, handlers
+from songserver.rules import Rules
+from songserver.services.importing import Importing
+from songserver.services.song_service import SongService
+from songserver.services.user_service import UserService
+from songserver.storage.embedded import EmbeddedMongo
+from songserver.storage.indexes import make_indexes
+from songserver.storage.mongo import Mongo, database_within
+from songserver.storage.sessions import Sessions
+from songserver.storage.song_lists import SongLists
+from songserver.storage.song_search import SongSearch
+from songserver.storage.songs import Songs
+from songserver.storage.users import Users
+
+SERVICES = (
+    song_service_pb2.DESCRIPTOR.services_by_name["SongService"],
+    user_service_pb2.DESCRIPTOR.services_by_name["UserService"],
+)
+"""The services of the contract."""
+MONGODB_WAIT = 30.0
+"""Seconds that MongoDB has to be there at a start."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What making users takes."""
+
+    users: Users
+    passwords: Passwords
+
+    async def create(self, username: str, password: str, privilege: Privilege.ValueType) -> None:
+        """Makes a user of any privilege.
+
+        Raises:
+            InvalidRequest: If the name or the password breaks a rule of the contract.
+            UsernameExists: If another user has this name.
+        """
+        Rules().check(user_service_pb2.SignUpRequest(username=username, password=password))
+        await self.users.create(username, await self.passwords.hash(password), privilege)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs."""
+
+    address: str
+    """Where it listens, host:port."""
+    accounts: Accounts
+
+
+def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Method, Handler]]:
+    """Makes the servicers and all they need, and gives their methods with the way to them."""
+    users = accounts.users
+    sessions = Sessions(mongo, settings.session_lifetime)
+    songs = Songs(mongo)
+    keys = load_keys(settings.keys_directory or settings.data_directory / "keys")
+    tokens = Tokens(
+        keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime=settings.access_token_lifetime,
+    )
+    callers = Callers(users, sessions, settings.session_memory)
+    page_tokens = PageTokens(keys.page_token_secret)
+    rules = Rules()
+    song_service = SongService(
+        songs, SongLists(mongo), SongSearch(mongo), Importing(songs, rules), page_tokens, rules
+    )
+    user_service = UserService(
+        users,
+        sessions,
+        accounts.passwords,
+        tokens,
+        callers,
+        page_tokens,
+        rules,
+        Privilege.Value(f"PRIVILEGE_{settings.sign_up_privilege.upper()}"),
+    )
+    # The order matters: what fails anywhere is told by the first, and logged by the second; who may not call learns
+    # nothing, so auth comes before validation.
+    interceptors: list[Interceptor] = [
+        errors,
+        telemetry,
+        Limits(settings.max_calls, settings.mongodb_timeout, database_within),
+        Auth(tokens, callers),
+        Validation(rules),
+    ]
+    return [
+        wired
+        for service, servicer in zip(SERVICES, (song_service, user_service), strict=True)
+        for wired in handlers(servicer, service, interceptors)
+    ]
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Mongo]:
+    """Connects to the MongoDB of the settings, or runs one of our own; makes the indexes.
+
+    Raises:
+        EmbeddedMongoError: If our own cannot be started.
+        DatabaseFailure: If MongoDB is not there within `MONGODB_WAIT`.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.mongodb_uri:
+            uri = settings.mongodb_uri.get_secret_value()
+        else:
+            uri = await stack.enter_async_context(EmbeddedMongo(settings.data_directory / "mongodb"))
+        mongo = Mongo(uri, settings.mongodb_database, settings.mongodb_timeout)
+        stack.push_async_callback(mongo.close)
+        await _until_there(mongo)
+        await make_indexes(mongo)
+        yield mongo
+
+
+async def _until_there(mongo: Mongo) -> None:
+    give_up = time.monotonic() + MONGODB_WAIT
+    while True:
+        try:
+            return await mongo.ping()
+        except DatabaseFailure:
+            if time.monotonic() > give_up:
+                raise
+            log.warning("waiting for MongoDB", seconds_left=round(give_up - time.monotonic()))
+            await asyncio.sleep(1)
+
+
+def make_accounts(settings: Settings, mongo: Mongo) -> Accounts:
+    """Makes what making users takes."""
+    passwords = Passwords(
+        time_cost=settings.argon2_time_cost,
+        memory_cost=settings.argon2_memory_cost,
+        threads=settings.argon2_threads,
+    )
+    return Accounts(Users(mongo), passwords)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Running]:
+    """Runs a whole server: MongoDB, servicers, health, reflection. On the way out health goes first, then calls in flight
+    finish within the grace, then MongoDB closes.
+
+    Raises:
+        EmbeddedMongoError, DatabaseFailure: If there is no MongoDB.
+        KeysError: If the keys cannot be used.
+        ListenError: If the address cannot be served on.
+    """
+    async with AsyncExitStack() as stack:
+        mongo = await stack.enter_async_context(database(settings))
+        accounts = make_accounts(settings, mongo)
+        stack.callback(accounts.passwords.close)
+        server = grpcio.make_server(settings)
+        grpcio.add_methods(server, wire(settings, mongo, accounts))
+        names = [service.full_name for service in SERVICES]
+        health = Health(mongo, names)
+        await health.start(server)
+        _add_standard_services(server, settings, names)
+        address = grpcio.add_port(server, settings)
+        await server.start()
+        stack.push_async_callback(server.stop, settings.shutdown_grace)
+        stack.push_async_callback(health.stop)
+        yield Running(address, accounts)
+
+
+def _add_standard_services(server: aio.Server, settings: Settings, names: list[str]) -> None:
+    if settings.reflection:
+        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+        reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
+    if settings.channelz:
+        channelz.add_channelz_servicer(server)

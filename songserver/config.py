@@ -1,0 +1,122 @@
+"""Every setting of the server: its type, default, unit, and where it is read from.
+
+A setting is given by flag (`--access-token-lifetime 300`), by environment variable (`SONGSERVER_ACCESS_TOKEN_LIFETIME`),
+or in a TOML file named by `--config` or `SONGSERVER_CONFIG`; the first of these counts. `MONGODB_URI` has no prefix.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from songserver.storage.embedded import default_directory
+
+PREFIX = "SONGSERVER_"
+CONFIG_VARIABLE = "SONGSERVER_CONFIG"
+
+Address = Annotated[str, StringConstraints(pattern=r"^(.+:\d{1,5}|unix:.+)$")]
+
+
+class Settings(BaseSettings):
+    """The settings of one server. Checked when made; pydantic's `ValidationError` says what is wrong with which."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    listen: Address = Field(default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one.")
+    tls_certificate: Path | None = Field(default=None, description="PEM file with the server's certificate chain; turns TLS on.")
+    tls_key: Path | None = Field(default=None, description="PEM file with the private key of tls_certificate.")
+    tls_client_ca: Path | None = Field(default=None, description="PEM file with the authorities whose clients may connect; turns mutual TLS on."
+    )
+    data_directory: Path = Field(
+        default_factory=default_directory, description="Where what the server itself keeps is: MongoDB's data and keys."
+    )
+    mongodb_uri: SecretStr | None = Field(default=None,
+        validation_alias=AliasChoices("mongodb_uri", "MONGODB_URI"),
+        description="A replica set or sharded cluster to use; without it the server runs a MongoDB of its own.",
+    )
+    mongodb_database: str = Field(default="songs", min_length=1, max_length=38, description="The database in MongoDB.")
+    mongodb_timeout: float = Field(default=1.5, gt=0, le=60, description="Seconds that MongoDB may take for one call.")
+    keys_directory: Path | None = Field(default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
+    )
+    token_issuer: str = Field(default="songserver", min_length=1, description="The `iss` of access tokens.")
+    token_audience: str = Field(default="songs.v1", min_length=1, description="The `aud` of access tokens.")
+    access_token_lifetime: int = Field(default=600, ge=1, le=86400, description="Seconds for which an access token is good.")
+    session_lifetime: int = Field(default=2_592_000, ge=1, description="Seconds after which a session ends that is not refreshed (30 days)."
+    )
+    session_memory: float = Field(default=1.0, ge=0, le=5, description="Seconds after which a sign-out or new privilege holds in every other process."
+    )
+    sign_up_privilege: Literal["listener", "editor"] = Field(default="listener", description="What a user who signs up may do."
+    )
+    argon2_time_cost: int = Field(default=4, ge=1, description="Passes of argon2id over its memory for one password.")
+    argon2_memory_cost: int = Field(default=32_768, ge=8, description="KiB of memory for one password.")
+    argon2_threads: int = Field(default=2, ge=1, description="Passwords that are hashed at the same time.")
+    max_calls: int = Field(default=1000, ge=1, description="Calls in flight at the most; further ones answer OVERLOADED.")
+    max_message_bytes: int = Field(default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes.")
+    shutdown_grace: float = Field(default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop.")
+    reflection: bool = Field(default=True, description="Whether clients may ask for the contract (grpcurl does).")
+    channelz: bool = Field(default=False, description="Whether clients may ask for the state of connections.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
+    log_format: Literal["auto", "console", "json"] = Field(default="auto", description="How log lines look; auto is console on a terminal and json elsewhere."
+    )
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key need each other: set both or none")
+        if self.tls_client_ca and not self.tls_certificate:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        for file in (self.tls_certificate, self.tls_key, self.tls_client_ca):
+            if file and not os.access(file, os.R_OK):
+                raise ValueError(f"cannot read {file}: name a PEM file that the server may read")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before the environment before the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be used; the message names each of them, and what would be right."""
+
+
+def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | None = None) -> Settings:
+    """Reads the settings from flags, environment and file.
+
+    Raises:
+        SettingsError: If one is wrong or unknown, or the file cannot be read.
+    """
+    if file and not file.is_file():
+        raise SettingsError(f"there is no settings file {file}")
+    known = {environment_name(name) for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise SettingsError(f"unknown environment variables: {', '.join(unknown)}; `songserver serve --help` has them all")
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile(**flags)
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
+        raise SettingsError("\n".join(lines)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is no TOML: {error}") from error
+
+
+def environment_name(setting: str) -> str:
+    """Gives the environment variable of a setting."""
+    return "MONGODB_URI" if setting == "mongodb_uri" else PREFIX + setting.upper()

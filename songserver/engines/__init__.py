@@ -1,0 +1,1 @@
+"""What carries the servicers to the wire."""

@@ -1,0 +1,173 @@
+"""The server's exceptions, and the table from their codes to gRPC's.
+
+Services and stores raise these; `interceptors/errors.py` alone turns them into what goes over the wire. What each code
+means is written in `protos/songs/v1/status.proto`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from grpc import StatusCode as GrpcStatus
+
+from songs.v1 import status_pb2
+from songs.v1.status_pb2 import StatusCode
+
+GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
+    status_pb2.SUCCESS: GrpcStatus.OK,
+    status_pb2.INVALID_DATA_FORMAT: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.DB_OPERATION_FAILURE: GrpcStatus.UNAVAILABLE,
+    status_pb2.REQUEST_PARSE_ERROR: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.INVALID_PAGE_NUMBER: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.OVERLOADED: GrpcStatus.RESOURCE_EXHAUSTED,
+    status_pb2.INTERNAL_ERROR: GrpcStatus.INTERNAL,
+    status_pb2.SIGN_IN_FAILURE: GrpcStatus.UNAUTHENTICATED,
+    status_pb2.USERNAME_EXISTS: GrpcStatus.ALREADY_EXISTS,
+    status_pb2.USER_PARSE_ERROR: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.PRIVILEGE_ERROR: GrpcStatus.PERMISSION_DENIED,
+    status_pb2.INVALID_USER_DETAILS: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.USER_NOT_FOUND: GrpcStatus.NOT_FOUND,
+    status_pb2.SONG_EXISTS: GrpcStatus.ALREADY_EXISTS,
+    status_pb2.INVALID_SONG_DETAILS: GrpcStatus.INVALID_ARGUMENT,
+    status_pb2.SONG_NOT_FOUND: GrpcStatus.NOT_FOUND,
+    status_pb2.STALE_ETAG: GrpcStatus.ABORTED,
+}
+"""The gRPC status of each code. DB_OPERATION_FAILURE becomes DEADLINE_EXCEEDED where the caller's deadline ran out."""
+
+
+class Violation(NamedTuple):
+    """One broken rule of a request."""
+
+    field: str
+    """The path of the field in the request, such as `song.artists[1]`."""
+    description: str
+    """What would be right."""
+
+
+class SongServerError(Exception):
+    """A call, or one item of it, that fails for a foreseen reason."""
+
+    code: StatusCode.ValueType
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        violations: Sequence[Violation] = (),
+        metadata: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """
+        Args:
+            message: For a person to read: what was wrong, with what value, and what to do.
+            violations: All broken rules of the request.
+            metadata: What a program may want to know, for `ErrorInfo.metadata`.
+            retry_after: Seconds after which trying again may help.
+        """
+        super().__init__(message)
+        self.message = message
+        self.violations = violations
+        self.metadata = metadata or {}
+        self.retry_after = retry_after
+
+
+class InvalidRequest(SongServerError):
+    """The request breaks rules of the contract; the contract says which code that answers."""
+
+    def __init__(self, code: StatusCode.ValueType, violations: Sequence[Violation]) -> None:
+        super().__init__(
+            "; ".join(f"{field} {description}" for field, description in violations[:3])
+            + (f"; and {len(violations) - 3} more" if len(violations) > 3 else ""),
+            violations=violations,
+        )
+        self.code = code
+
+
+class InvalidDataFormat(SongServerError):
+    """A page token, field mask, filter, id or header cannot be read."""
+
+    code = status_pb2.INVALID_DATA_FORMAT
+
+
+class InvalidPageNumber(SongServerError):
+    """The page number is past the bound or past the last page."""
+
+    code = status_pb2.INVALID_PAGE_NUMBER
+
+
+class RequestParseError(SongServerError):
+    """The bytes are not the method's request message."""
+
+    code = status_pb2.REQUEST_PARSE_ERROR
+
+
+class DatabaseFailure(SongServerError):
+    """MongoDB is away, failing over or too slow."""
+
+    code = status_pb2.DB_OPERATION_FAILURE
+
+
+class Overloaded(SongServerError):
+    """The server has as many calls in flight as it takes."""
+
+    code = status_pb2.OVERLOADED
+
+
+class SignInFailure(SongServerError):
+    """Wrong credentials, or a token that is missing, expired, forged or revoked."""
+
+    code = status_pb2.SIGN_IN_FAILURE
+
+
+class UserParseError(SongServerError):
+    """The claims of a token are not a user's."""
+
+    code = status_pb2.USER_PARSE_ERROR
+
+
+class PrivilegeError(SongServerError):
+    """Signed in, but without the privilege that the call needs."""
+
+    code = status_pb2.PRIVILEGE_ERROR
+
+
+class UsernameExists(SongServerError):
+    """Another user has this name."""
+
+    code = status_pb2.USERNAME_EXISTS
+
+
+class UserNotFound(SongServerError):
+    """No user has this id or name."""
+
+    code = status_pb2.USER_NOT_FOUND
+
+
+class SongExists(SongServerError):
+    """The same song is in the catalogue already."""
+
+    code = status_pb2.SONG_EXISTS
+
+    def __init__(self, song_id: str) -> None:
+        super().__init__(
+            f"the same song (title, artists, album, disc and track) is there already, as {song_id}",
+            metadata={"song_id": song_id},
+        )
+        self.song_id = song_id
+
+
+class SongNotFound(SongServerError):
+    """No song has this id."""
+
+    code = status_pb2.SONG_NOT_FOUND
+
+    def __init__(self, song_id: str) -> None:
+        super().__init__(f"no song has the id {song_id}")
+
+
+class StaleEtag(SongServerError):
+    """The song has changed since its etag was read."""
+
+    code = status_pb2.STALE_ETAG
+
+    def __init__(self, song_id: str) -> None:
+        super().__init__(f"song {song_id} has changed since this etag: read it and try again")

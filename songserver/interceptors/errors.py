@@ -1,0 +1,93 @@
+"""The outermost interceptor: turns exceptions into what goes over the wire, and nothing else may.
+
+The shape of an error follows AIP-193: the gRPC status is the truth, `google.rpc.ErrorInfo` names the code, and
+`BadRequest` and `RetryInfo` stand beside it where they help. The trailer `song-status-code` gives the code's number to
+clients that read no details.
+"""
+
+import secrets
+
+import structlog
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status as RpcStatus
+from grpc import StatusCode as GrpcStatus
+
+from songs.v1 import status_pb2
+from songs.v1.status_pb2 import StatusCode
+from songserver.errors import GRPC_STATUS, SongServerError
+from songserver.rpc import Call, Handler, Status
+
+DOMAIN = "songs.v1"
+MAX_VIOLATIONS = 2000
+"""Bytes that the field violations may take. All details stay under 4 kB; over 8 kB of trailers, grpc would fail the call
+with RESOURCE_EXHAUSTED instead."""
+MAX_MESSAGE = 500
+"""Characters of the status message."""
+
+log = structlog.get_logger()
+
+
+class UnforeseenError(SongServerError):
+    """Stands for an exception that nobody foresaw. Shows nothing of it, but says where the log has it."""
+
+    code = status_pb2.INTERNAL_ERROR
+
+    def __init__(self, incident_id: str) -> None:
+        super().__init__(
+            f"something went wrong in the server; its log has it as incident {incident_id}",
+            metadata={"incident_id": incident_id},
+        )
+
+
+async def errors(call: Call, proceed: Handler) -> None:
+    """Lets the call proceed. If it fails, leaves in `call.status` how it ends on the wire."""
+    try:
+        await proceed(call)
+    except SongServerError as error:
+        call.status = to_status(error, call)
+    except Exception:
+        incident_id = secrets.token_hex(8)
+        log.exception("incident", incident_id=incident_id, method=call.method.path, request_id=call.request_id)
+        call.status = to_status(UnforeseenError(incident_id), call)
+
+
+def to_status(error: SongServerError, call: Call) -> Status:
+    """Gives the wire's form of an error."""
+    code = GRPC_STATUS[error.code]
+    if error.code == status_pb2.DB_OPERATION_FAILURE and call.is_late:
+        code = GrpcStatus.DEADLINE_EXCEEDED
+    number = str(error.code)
+    details: list[Message] = [
+        ErrorInfo(
+            reason=StatusCode.Name(error.code),
+            domain=DOMAIN,
+            metadata={**error.metadata, "status_code": number, "request_id": call.request_id},
+        )
+    ]
+    if error.violations:
+        details.append(_bad_request(error))
+    if error.retry_after is not None:
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_after * 1000))
+        details.append(RetryInfo(retry_delay=delay))
+    message = error.message[:MAX_MESSAGE]
+    rich = RpcStatus(code=code.value[0], message=message)
+    for detail in details:
+        rich.details.add().Pack(detail)
+    return Status(
+        code,
+        message,
+        (("song-status-code", number), ("grpc-status-details-bin", rich.SerializeToString())),
+    )
+
+
+def _bad_request(error: SongServerError) -> BadRequest:
+    """All violations, as far as they have room."""
+    bad_request = BadRequest()
+    for violation in error.violations:
+        bad_request.field_violations.add(field=violation.field[:200], description=violation.description[:200])
+        if bad_request.ByteSize() > MAX_VIOLATIONS:
+            break
+    return bad_request

@@ -1,0 +1,58 @@
+"""How many calls are in flight at once, and how long the database may take for one."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from songserver.errors import Overloaded
+from songserver.rpc import DEADLINE_MARGIN, Call, Handler
+
+RETRY_AFTER = 1.0
+"""Seconds after which a refused caller may try again."""
+
+
+class Limits:
+    """Refuses calls over a number in flight, and gives MongoDB a little less than the caller's deadline."""
+
+    def __init__(
+        self,
+        max_calls: int,
+        database_timeout: float,
+        database_within: Callable[[float | None], AbstractContextManager[None]],
+    ) -> None:
+        """
+        Args:
+            max_calls: Calls in flight at the most. (Ours, and not grpc's `maximum_concurrent_rpcs`, which would refuse
+                health checks too.)
+            database_timeout: Seconds that the database has for a unary call, if the caller's deadline is not sooner.
+            database_within: Bounds the operations in its block to so many seconds in all (None: each by itself).
+        """
+        self._max_calls = max_calls
+        self._in_flight = 0
+        self._database_timeout = database_timeout
+        self._database_within = database_within
+
+    async def __call__(self, call: Call, proceed: Handler) -> None:
+        """Lets the call proceed.
+
+        Raises:
+            Overloaded: If there are too many calls in flight.
+        """
+        if self._in_flight >= self._max_calls:
+            raise Overloaded(
+                f"{self._max_calls} calls are in flight, which is as many as this server takes: try again",
+                retry_after=RETRY_AFTER,
+            )
+        self._in_flight += 1
+        try:
+            with self._database_within(self._database_time(call)):
+                await proceed(call)
+        finally:
+            self._in_flight -= 1
+
+    def _database_time(self, call: Call) -> float | None:
+        if call.method.client_streaming or call.method.server_streaming:
+            return None
+        remaining = call.remaining
+        if remaining is None:
+            return self._database_timeout
+        return max(0.001, min(self._database_timeout, remaining - DEADLINE_MARGIN))

@@ -1,0 +1,40 @@
+"""The innermost interceptor: makes messages of the request's bytes, and checks them against the contract's rules."""
+
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+
+from songserver.errors import RequestParseError
+from songserver.rpc import Call, Handler
+from songserver.rules import Rules
+
+
+class Validation:
+    """Gives the servicer messages that are in canonical form and keep all rules."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    async def __call__(self, call: Call, proceed: Handler) -> None:
+        """Lets the call proceed; what it then receives is parsed and checked.
+
+        Raises:
+            RequestParseError: If the bytes are not the method's request message.
+            InvalidRequest: If the message breaks rules.
+        """
+        receive_bytes = call.receive
+
+        async def receive() -> Any:
+            data = await receive_bytes()
+            return None if data is None else self._read(call.method.request_type, data)
+
+        call.receive = receive
+        await proceed(call)
+
+    def _read(self, request_type: type[Message], data: bytes) -> Message:
+        try:
+            request = request_type.FromString(data)
+        except DecodeError as error:
+            raise RequestParseError(f"these {len(data)} bytes are no {request_type.DESCRIPTOR.full_name}") from error
+        self._rules.check(request)
+        return request

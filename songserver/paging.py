@@ -1,0 +1,53 @@
+"""Page tokens: opaque to clients, signed, and good only for the query that they continue."""
+
+from typing import Any
+
+from google.protobuf.message import Message
+from itsdangerous import BadData, URLSafeSerializer
+
+from songserver.errors import InvalidDataFormat, Violation
+
+NOT_THE_QUERY = ("page_token", "page_number", "page_size", "exact_total")
+"""Fields of a list request that may differ from page to page."""
+
+
+class PageTokens:
+    """Writes where a list goes on into a token, and reads it back."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def write(self, request: Message, position: list[str | int]) -> str:
+        """Gives the token that continues the request's query after a position."""
+        return self._serializer(request).dumps(position)
+
+    def read(self, request: Message) -> list[Any]:
+        """Gives the position in a request's `page_token`.
+
+        Raises:
+            InvalidDataFormat: If it is no token of ours, or one of another query.
+        """
+        token: str = getattr(request, "page_token")  # noqa: B009 - each list request has it, Message has not
+        try:
+            position: list[Any] = self._serializer(request).loads(token)
+        except BadData as error:
+            raise InvalidDataFormat(
+                "page_token does not continue this query: give the next_page_token of the page before, with the same "
+                "filter and order",
+                violations=[Violation("page_token", "must be the next_page_token of a page of the same query")],
+            ) from error
+        return position
+
+    def _serializer(self, request: Message) -> URLSafeSerializer:
+        query = type(request)()
+        query.CopyFrom(request)
+        for name in NOT_THE_QUERY:
+            if name in query.DESCRIPTOR.fields_by_name:
+                query.ClearField(name)
+        salt = request.DESCRIPTOR.full_name.encode() + query.SerializeToString(deterministic=True)
+        return URLSafeSerializer(self._secret, salt=salt)
+
+
+def page_size_of(asked: int, *, default: int, most: int) -> int:
+    """The rows of a page: `default` where 0 was asked for, never more than `most`."""
+    return min(asked or default, most)

@@ -1,0 +1,193 @@
+"""A call as interceptors and servicers see it, whichever engine carries it.
+
+This is the small face of the transport: metadata, peer, deadline, messages in and out. A servicer's method takes the
+request (or an async iterator of requests) and the `Call`, and gives the response (or is an async generator of them).
+"""
+
+import functools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+import grpc
+import uuid_utils
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from songs.v1 import access_pb2
+from songs.v1.access_pb2 import Privilege
+
+DEADLINE_MARGIN = 0.05
+"""Seconds before the caller's deadline at which the database's time is up, so that the caller still hears of it."""
+
+Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
+Receive: TypeAlias = Callable[[], Awaitable[Any]]
+"""Gives the next request of a call, or None after the last one. Bytes as the engine gives it; messages as the servicer gets
+it, once the validation interceptor has been at it."""
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+"""Takes a response of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One RPC, as its descriptor in the contract says."""
+
+    path: str
+    """As on the wire: `/songs.v1.SongService/GetSong`."""
+    name: str
+    """`GetSong`."""
+    request_type: type[Message]
+    client_streaming: bool
+    server_streaming: bool
+    access: Privilege.ValueType
+    """The privilege that a caller needs."""
+
+    @classmethod
+    def of(cls, descriptor: MethodDescriptor) -> "Method":
+        """Reads a method's descriptor.
+
+        Raises:
+            ValueError: If the contract does not say who may call it.
+        """
+        access = descriptor.GetOptions().Extensions[access_pb2.access]
+        service: ServiceDescriptor = descriptor.containing_service
+        if access == access_pb2.PRIVILEGE_UNSPECIFIED:
+            raise ValueError(f"{descriptor.full_name} has no (songs.v1.access) option: say who may call it")
+        return cls(
+            path=f"/{service.full_name}/{descriptor.name}",
+            name=descriptor.name,
+            request_type=GetMessageClass(descriptor.input_type),
+            client_streaming=descriptor.client_streaming,
+            server_streaming=descriptor.server_streaming,
+            access=access,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The signed-in user that a call is made for."""
+
+    user_id: str
+    session_id: str
+    privilege: Privilege.ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a failed call ends on the wire."""
+
+    code: grpc.StatusCode
+    message: str
+    trailers: Metadata
+
+
+class Call:
+    """One call in flight."""
+
+    __slots__ = (
+        "method",
+        "metadata",
+        "peer",
+        "deadline",
+        "receive",
+        "send",
+        "request_id",
+        "user",
+        "status",
+    )
+
+    def __init__(
+        self,
+        method: Method,
+        *,
+        metadata: Metadata,
+        peer: str,
+        timeout: float | None,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """
+        Args:
+            method: What is called.
+            metadata: The request's headers.
+            peer: The address that the call comes from.
+            timeout: Seconds until the caller's deadline; None if it set none.
+            receive: Gives its requests.
+            send: Takes its responses.
+        """
+        self.method = method
+        self.metadata = metadata
+        self.peer = peer
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.receive = receive
+        self.send = send
+        self.request_id = str(uuid_utils.uuid4())
+        self.user: Caller | None = None
+        self.status: Status | None = None
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds until the caller's deadline, 0 or below once it has passed; None if there is none."""
+        return None if self.deadline is None else self.deadline - time.monotonic()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the caller's deadline has passed, or is so near that the database was not given more time."""
+        remaining = self.remaining
+        return remaining is not None and remaining <= 2 * DEADLINE_MARGIN
+
+    @property
+    def caller(self) -> Caller:
+        """The signed-in user. To be asked for in methods that are not public only."""
+        assert self.user is not None, "the auth interceptor lets nobody else in here"
+        return self.user
+
+    async def requests(self) -> AsyncIterator[Any]:
+        """The messages of a client stream, as they come."""
+        while (request := await self.receive()) is not None:
+            yield request
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[None]]
+
+
+class Interceptor(Protocol):
+    """What a call passes on its way to the servicer: acts, calls `proceed`, acts again."""
+
+    async def __call__(self, call: Call, proceed: Handler) -> None: ...
+
+
+def handlers(servicer: object, service: ServiceDescriptor, interceptors: Iterable[Interceptor]) -> list[tuple[Method, Handler]]:
+    """The methods of a service, each with the way through the interceptors (the first is the outermost) to its servicer.
+
+    Raises:
+        ValueError: If the contract does not say who may call a method.
+    """
+    wired = []
+    for descriptor in service.methods:
+        method = Method.of(descriptor)
+        handler = _dispatch(method, getattr(servicer, method.name))
+        for interceptor in reversed(list(interceptors)):
+            handler = functools.partial(interceptor, proceed=handler)
+        wired.append((method, handler))
+    return wired
+
+
+def _dispatch(method: Method, behaviour: Callable[[Any, Call], Any]) -> Handler:
+    """The innermost handler: gives the servicer's method its request and sends what it answers."""
+
+    async def requests_of(call: Call) -> Any:
+        return call.requests() if method.client_streaming else await call.receive()
+
+    async def unary(call: Call) -> None:
+        await call.send(await behaviour(await requests_of(call), call))
+
+    async def stream(call: Call) -> None:
+        async with aclosing(behaviour(await requests_of(call), call)) as responses:
+            async for response in responses:
+                await call.send(response)
+
+    return stream if method.server_streaming else unary

@@ -1,0 +1,131 @@
+"""Brings a message into its canonical form and checks it against the rules that the contract states.
+
+The rules are protovalidate's (`buf.validate`); the canonical forms and the code that a broken rule answers are options of
+`protos/songs/v1/reading.proto`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, cast
+
+import protovalidate
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from songs.v1 import reading_pb2, status_pb2
+from songs.v1.reading_pb2 import Form
+from songs.v1.status_pb2 import StatusCode
+from songserver.errors import InvalidRequest, Violation
+from songserver.text import canonical, canonical_isrc
+
+FORMS: Mapping[Form.ValueType, Callable[[str], str]] = {
+    reading_pb2.FORM_TEXT: canonical,
+    reading_pb2.FORM_ISRC: canonical_isrc,
+}
+
+_MESSAGE_RULE = 3
+"""The number of `buf.validate.MessageRules.cel`: the first element of the rule path of a rule on a whole message."""
+
+
+class _Plan(NamedTuple):
+    """What there is to bring into canonical form in messages of one type."""
+
+    texts: list[tuple[str, Callable[[str], str]]]
+    repeated_texts: list[tuple[str, Callable[[str], str]]]
+    messages: list[tuple[str, "_Plan"]]
+    repeated_messages: list[tuple[str, "_Plan"]]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self)
+
+
+class Rules:
+    """The rules of all messages of the contract; what it learns of a message's type it keeps."""
+
+    def __init__(self) -> None:
+        self._validator = protovalidate.Validator()
+        self._plans: dict[str, _Plan] = {}
+
+    def check(self, message: Message, at: str = "") -> None:
+        """Brings the message into its canonical form, in place, and checks all its rules.
+
+        Args:
+            message: The message.
+            at: Where it stands in the request; the paths of violations begin with it.
+
+        Raises:
+            InvalidRequest: With all violations, if it breaks any; its code is the first one's.
+        """
+        descriptor = cast(Descriptor, message.DESCRIPTOR)
+        plan = self._plans.get(descriptor.full_name)
+        if plan is None:
+            plan = self._plans[descriptor.full_name] = _plan(descriptor)
+        _canonicalize(message, plan)
+        broken = self._validator.collect_violations(message)
+        if broken:
+            codes, violations = zip(*(_read(violation, descriptor, at) for violation in broken), strict=True)
+            raise InvalidRequest(codes[0], violations)
+
+
+def _plan(descriptor: Descriptor) -> _Plan:
+    plan = _Plan([], [], [], [])
+    for field in descriptor.fields:
+        form = FORMS.get(field.GetOptions().Extensions[reading_pb2.form])
+        if form:
+            (plan.repeated_texts if field.is_repeated else plan.texts).append((field.name, form))
+        elif field.message_type and not field.message_type.GetOptions().map_entry:
+            inner = _plan(field.message_type)
+            if not inner.is_empty:
+                (plan.repeated_messages if field.is_repeated else plan.messages).append((field.name, inner))
+    return plan
+
+
+def _canonicalize(message: Message, plan: _Plan) -> None:
+    for name, form in plan.texts:
+        text = getattr(message, name)
+        if text and (better := form(text)) != text:
+            setattr(message, name, better)
+    for name, form in plan.repeated_texts:
+        texts = getattr(message, name)
+        for index, text in enumerate(texts):
+            if (better := form(text)) != text:
+                texts[index] = better
+    for name, inner in plan.messages:
+        if message.HasField(name):
+            _canonicalize(getattr(message, name), inner)
+    for name, inner in plan.repeated_messages:
+        for item in getattr(message, name):
+            _canonicalize(item, inner)
+
+
+def _read(violation: protovalidate.Violation, root: Descriptor, at: str) -> tuple[StatusCode.ValueType, Violation]:
+    """Gives the code that a violation answers, and what is told of it: the path of the field and what would be right."""
+    proto = violation.proto
+    path = at
+    code = _message_code(root)
+    descriptor: Descriptor | None = root
+    for element in proto.field.elements if proto.field else ():
+        field = descriptor.fields_by_name.get(element.field_name) if descriptor else None
+        if field is not None:
+            code = _message_code(descriptor) or code
+            code = _field_code(field) or code
+        descriptor = field.message_type if field is not None else None
+        path += ("." if path else "") + element.field_name
+        if element.subscript is not None:
+            value = element.subscript.value
+            path += f'["{value}"]' if isinstance(value, str) else f"[{value}]"
+    if proto.rule and proto.rule.elements[0].field_number == _MESSAGE_RULE:
+        # A rule on a whole message is named for the field that it is about.
+        path += ("." if path else "") + proto.rule_id
+    return code or status_pb2.INVALID_DATA_FORMAT, Violation(path, proto.message)
+
+
+def _message_code(descriptor: Descriptor | None) -> StatusCode.ValueType:
+    """The code that the contract gives a message's broken rules; SUCCESS where it says none."""
+    if descriptor is None:
+        return status_pb2.SUCCESS
+    return descriptor.GetOptions().Extensions[reading_pb2.message_error_code]
+
+
+def _field_code(field: FieldDescriptor) -> StatusCode.ValueType:
+    return field.GetOptions().Extensions[reading_pb2.error_code]

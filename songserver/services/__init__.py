@@ -1,0 +1,1 @@
+"""The servicers, one a file: what each operation means."""

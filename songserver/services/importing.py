@@ -1,0 +1,92 @@
+"""ImportSongs: many songs from one stream, each on its own account, in bounded memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeAlias
+
+from google.rpc.error_details_pb2 import BadRequest
+
+from songs.v1 import song_service_pb2 as pb
+from songs.v1 import status_pb2
+from songserver.errors import InvalidRequest
+from songserver.rules import Rules
+from songserver.storage.songs import Made, NewSong, Songs
+
+BREATH = 50
+"""Items that are checked in one go, about 3 ms, before other calls have their turn."""
+
+Checked: TypeAlias = NewSong | InvalidRequest
+
+
+class Importing:
+    """Checks the next message while MongoDB takes the songs of the one before."""
+
+    def __init__(self, songs: Songs, rules: Rules) -> None:
+        self._songs = songs
+        self._rules = rules
+
+    async def run(
+        self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str
+    ) -> AsyncIterator[list[pb.ImportResult]]:
+        """Makes the songs of a stream; gives the results of each message once its songs are stored.
+
+        At the most three messages are held at a time: one that is read, one that waits and one that is stored.
+        """
+        checked: asyncio.Queue[list[Checked] | None] = asyncio.Queue(maxsize=1)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    await checked.put(await self._check(request.items, user_id))
+            finally:
+                await checked.put(None)
+
+        reader = asyncio.create_task(read())
+        try:
+            index = 0
+            while (batch := await checked.get()) is not None:
+                yield await self._store(batch, index)
+                index += len(batch)
+            await reader
+        finally:
+            reader.cancel()
+
+    async def _check(self, items: Sequence[pb.ImportItem], user_id: str) -> list[Checked]:
+        checked: list[Checked] = []
+        for count, item in enumerate(items, start=1):
+            try:
+                self._rules.check(item)
+                checked.append(NewSong.of(item.song, user_id, item.request_id))
+            except InvalidRequest as error:
+                checked.append(error)
+            if count % BREATH == 0:
+                await asyncio.sleep(0)
+        return checked
+
+    async def _store(self, batch: list[Checked], index: int) -> list[pb.ImportResult]:
+        made = iter(await self._songs.create_many([item for item in batch if isinstance(item, NewSong)]))
+        return [
+            _rejected(item, place) if isinstance(item, InvalidRequest) else _result(next(made), place)
+            for place, item in enumerate(batch, start=index)
+        ]
+
+
+def _result(made: Made, index: int) -> pb.ImportResult:
+    if made.is_new:
+        return pb.ImportResult(index=index, song_id=made.song_id)
+    return pb.ImportResult(
+        index=index,
+        status_code=status_pb2.SONG_EXISTS,
+        song_id=made.song_id,
+        message=f"the same song is there already, as {made.song_id}",
+    )
+
+
+def _rejected(error: InvalidRequest, index: int) -> pb.ImportResult:
+    violations = [
+        BadRequest.FieldViolation(field=violation.field, description=violation.description)
+        for violation in error.violations
+    ]
+    return pb.ImportResult(
+        index=index, status_code=error.code, message=error.message, field_violations=violations
+    )

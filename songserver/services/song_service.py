@@ -1,0 +1,130 @@
+"""SongService: what each operation on the catalogue means. Its rules stand in `protos/songs/v1/song_service.proto`."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from songs.v1 import song_service_pb2 as pb
+from songs.v1 import status_pb2
+from songs.v1.song_pb2 import Song
+from songs.v1.song_service_pb2_grpc import SongServiceServicer
+from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, Violation
+from songserver.paging import PageTokens, page_size_of
+from songserver.rpc import Call
+from songserver.rules import Rules
+from songserver.services.importing import Importing
+from songserver.services.masks import masked
+from songserver.storage.song_documents import EDITABLE
+from songserver.storage.song_lists import Order, SongLists
+from songserver.storage.song_search import SongSearch
+from songserver.storage.songs import NewSong, Songs
+
+PAGE_NUMBER_ROWS = 10_000
+"""Rows that can be reached by page number."""
+
+
+class SongService(SongServiceServicer):
+    """Reads and changes the catalogue."""
+
+    def __init__(
+        self,
+        songs: Songs,
+        lists: SongLists,
+        search: SongSearch,
+        importing: Importing,
+        page_tokens: PageTokens,
+        rules: Rules,
+    ) -> None:
+        self._songs = songs
+        self._lists = lists
+        self._search = search
+        self._importing = importing
+        self._page_tokens = page_tokens
+        self._rules = rules
+
+    async def CreateSong(self, request: pb.CreateSongRequest, call: Call) -> pb.CreateSongResponse:
+        song = await self._songs.create(NewSong.of(request.song, call.caller.user_id, request.request_id))
+        return pb.CreateSongResponse(song=song)
+
+    async def GetSong(self, request: pb.GetSongRequest, call: Call) -> pb.GetSongResponse:
+        return pb.GetSongResponse(song=await self._songs.get(request.id.lower()))
+
+    async def BatchGetSongs(self, request: pb.BatchGetSongsRequest, call: Call) -> pb.BatchGetSongsResponse:
+        found = await self._songs.get_many([song_id.lower() for song_id in request.ids])
+        response = pb.BatchGetSongsResponse()
+        for song_id in request.ids:
+            if song := found.get(song_id.lower()):
+                response.results.add(id=song_id, song=song)
+            elif _is_id(song_id):
+                response.results.add(id=song_id, status_code=status_pb2.SONG_NOT_FOUND)
+            else:
+                response.results.add(id=song_id, status_code=status_pb2.INVALID_DATA_FORMAT)
+        return response
+
+    async def UpdateSong(self, request: pb.UpdateSongRequest, call: Call) -> pb.UpdateSongResponse:
+        song_id, etag = request.song.id.lower(), request.song.etag
+        while True:
+            current = await self._songs.get(song_id)
+            if etag and etag != current.etag:
+                raise StaleEtag(song_id)
+            changed = masked(current, request.song, request.update_mask, EDITABLE)
+            self._rules.check(changed, at="song")
+            if stored := await self._songs.replace(changed):
+                return pb.UpdateSongResponse(song=stored)
+
+    async def DeleteSong(self, request: pb.DeleteSongRequest, call: Call) -> pb.DeleteSongResponse:
+        await self._songs.delete(request.id.lower(), request.etag)
+        return pb.DeleteSongResponse()
+
+    async def ListSongs(self, request: pb.ListSongsRequest, call: Call) -> pb.ListSongsResponse:
+        size = page_size_of(request.page_size, default=50, most=1000)
+        skip = _rows_before(request, size)
+        after = self._page_tokens.read(request) if request.page_token else None
+        order = Order(request.order_by, request.descending)
+        page = await self._lists.page(request.filter, order, size, after=after, skip=skip)
+        if skip and not page.songs:
+            raise _bad_page_number(f"page {request.page_number} is past the last page")
+        total, estimated = await self._lists.total(request.filter, exact=request.exact_total)
+        token = self._page_tokens.write(request, page.next_position) if page.next_position else ""
+        return pb.ListSongsResponse(
+            songs=page.songs, next_page_token=token, total_size=total, total_size_estimated=estimated
+        )
+
+    async def SearchSongs(self, request: pb.SearchSongsRequest, call: Call) -> pb.SearchSongsResponse:
+        size = page_size_of(request.page_size, default=20, most=100)
+        (skip,) = self._page_tokens.read(request) if request.page_token else (0,)
+        songs, more = await self._search.search(request.query, size, skip=skip)
+        token = self._page_tokens.write(request, [skip + size]) if more else ""
+        return pb.SearchSongsResponse(results=[pb.SearchResult(song=song) for song in songs], next_page_token=token)
+
+    async def ImportSongs(
+        self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
+    ) -> AsyncIterator[pb.ImportSongsResponse]:
+        async for results in self._importing.run(requests, call.caller.user_id):
+            yield pb.ImportSongsResponse(results=results)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return len(text) == 36 and bool(UUID(text))
+    except ValueError:
+        return False
+
+
+def _rows_before(request: pb.ListSongsRequest, size: int) -> int:
+    """The rows on the pages before `page_number`; 0 without one."""
+    if not request.HasField("page_number"):
+        return 0
+    if request.page_token:
+        raise InvalidDataFormat(
+            "page_token and page_number exclude each other: give one of them",
+            violations=[Violation("page_token", "must be empty where page_number is given")],
+        )
+    if request.page_number * size > PAGE_NUMBER_ROWS:
+        raise _bad_page_number(
+            f"page {request.page_number} of {size} rows is past row {PAGE_NUMBER_ROWS}: go on with page_token instead"
+        )
+    return (request.page_number - 1) * size
+
+
+def _bad_page_number(message: str) -> InvalidPageNumber:
+    return InvalidPageNumber(message, violations=[Violation("page_number", message)])

@@ -1,0 +1,1 @@
+"""Where songs, users and sessions are kept. Only here is pymongo known."""

@@ -1,0 +1,43 @@
+"""The indexes of all collections. Made at start; making one that is there does nothing."""
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from songserver.storage.mongo import Mongo, database_within
+
+SONGS = [
+    IndexModel("identity", name="identity", unique=True),
+    IndexModel(
+        "request", name="request", unique=True, partialFilterExpression={"request": {"$exists": True}}
+    ),
+    IndexModel([("words", ASCENDING), ("popularity", DESCENDING)], name="search"),
+    IndexModel([("keys.title", ASCENDING), ("_id", ASCENDING)], name="by_title"),
+    IndexModel([("keys.artist", ASCENDING), ("_id", ASCENDING)], name="by_artist"),
+    IndexModel([("keys.release_date", ASCENDING), ("_id", ASCENDING)], name="by_release_date"),
+    IndexModel([("keys.artists", ASCENDING), ("_id", ASCENDING)], name="of_artist"),
+    IndexModel([("keys.album", ASCENDING), ("_id", ASCENDING)], name="of_album"),
+    IndexModel([("keys.genres", ASCENDING), ("_id", ASCENDING)], name="of_genre"),
+    IndexModel([("created_by", ASCENDING), ("_id", ASCENDING)], name="of_creator"),
+    IndexModel("isrc", name="of_isrc", partialFilterExpression={"isrc": {"$exists": True}}),
+]
+USERS = [IndexModel("key", name="key", unique=True)]
+SESSIONS = [
+    IndexModel("user_id", name="of_user"),
+    # MongoDB itself removes a session once its time has come.
+    IndexModel("expires", name="expiry", expireAfterSeconds=0),
+]
+
+
+async def make_indexes(mongo: Mongo) -> None:
+    """Makes all indexes that are not there yet.
+
+    Raises:
+        DatabaseFailure: If MongoDB is away, or has an index of another make under the same name.
+    """
+    with database_within(BUILD_TIME):
+        await mongo.collection("songs").create_indexes(SONGS)
+        await mongo.collection("users").create_indexes(USERS)
+        await mongo.collection("sessions").create_indexes(SESSIONS)
+
+
+BUILD_TIME = 3600.0
+"""Seconds: on a collection that is large already, a new index takes a while."""

@@ -1,0 +1,114 @@
+"""The connection to MongoDB: how it is made, how long it may take, and what becomes of its failures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import time_ns
+from typing import Any, TypeAlias
+
+import pymongo
+import structlog
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.datetime_ms import DatetimeMS
+from google.protobuf.timestamp_pb2 import Timestamp
+from pymongo import AsyncMongoClient, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+
+from songserver.errors import DatabaseFailure
+
+Document: TypeAlias = dict[str, Any]
+Collection: TypeAlias = AsyncCollection[Document]
+
+log = structlog.get_logger()
+
+RETRY_AFTER = 1.0
+"""Seconds after which trying again may help: about what a restart of MongoDB takes."""
+
+
+class Mongo:
+    """A client of MongoDB, and the database in it that is ours."""
+
+    def __init__(self, uri: str, database: str, timeout: float) -> None:
+        """
+        Args:
+            uri: A replica set or sharded cluster. What it says of pools, TLS and credentials holds; the time-outs are ours.
+            database: The name of the database.
+            timeout: Seconds that one operation with all its retries may take, where nothing shorter is set.
+
+        Raises:
+            DatabaseFailure: If the URI is none.
+        """
+        try:
+            self._client: AsyncMongoClient[Document] = AsyncMongoClient(
+                uri,
+                appname="songserver",
+                timeoutMS=round(timeout * 1000),
+                # That MongoDB is away, or silent, is noticed within 1.5 s, and its return within 0.5 s.
+                connectTimeoutMS=1000,
+                heartbeatFrequencyMS=500,
+            )
+        except (ConfigurationError, ValueError) as error:
+            raise DatabaseFailure(f"mongodb_uri cannot be used: {error}") from error
+        self._database = self._client.get_database(
+            database,
+            codec_options=CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS),
+            write_concern=WriteConcern(w="majority", j=True),
+        )
+
+    def collection(self, name: str) -> Collection:
+        """Gives a collection whose writes are acknowledged by a majority, and journaled."""
+        return self._database.get_collection(name)
+
+    async def ping(self) -> None:
+        """Asks whether there is a MongoDB that takes writes.
+
+        Raises:
+            DatabaseFailure: If there is none, or it does not let us in.
+        """
+        with database_within(None):
+            try:
+                hello = await self._database.command("hello")
+            except OperationFailure as error:
+                raise DatabaseFailure(f"MongoDB refuses us: {error.details}") from error
+            if not (hello.get("isWritablePrimary") or hello.get("msg") == "isdbgrid"):
+                raise DatabaseFailure("MongoDB has no primary now", retry_after=RETRY_AFTER)
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._client.close()
+
+
+@contextmanager
+def database_within(seconds: float | None) -> Iterator[None]:
+    """Bounds the operations in its block to so many seconds in all; None: each by the client's own time-out.
+
+    MongoDB is told its deadline, instead of being cancelled: a cancelled operation closes its connection.
+
+    Raises:
+        DatabaseFailure: If MongoDB is away, failing over or too slow. Its other errors are faults of ours, and pass as they
+            are.
+    """
+    try:
+        if seconds is None:
+            yield
+        else:
+            with pymongo.timeout(seconds):
+                yield
+    except PyMongoError as error:
+        if not (error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError")):
+            raise
+        log.warning("database failure", error=str(error)[:500])
+        raise DatabaseFailure(
+            "the database is away, failing over or too slow: try again", retry_after=RETRY_AFTER
+        ) from error
+
+
+def now() -> DatetimeMS:
+    """Gives the time, as MongoDB keeps it."""
+    return DatetimeMS(time_ns() // 1_000_000)
+
+
+def to_timestamp(time: DatetimeMS) -> Timestamp:
+    """Gives the protobuf form of a BSON date, exact to its millisecond."""
+    seconds, milliseconds = divmod(int(time), 1000)
+    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)

@@ -1,0 +1,105 @@
+"""The collection `songs`, searched as its words are typed.
+
+Each song has its words, and their first letters, as tokens in an index that ends in popularity: a word of a query is one of
+them, or begins a few of them. Only the most popular of the songs that match are read and ranked.
+"""
+
+import asyncio
+from typing import NamedTuple
+
+from songs.v1.song_pb2 import Song
+from songserver.storage.mongo import Document, Mongo
+from songserver.storage.song_documents import LISTED, to_song
+from songserver.text import LONGEST_PREFIX, LONGEST_WORD, words
+
+MOST_WORDS = 16
+"""Words of a query that count."""
+CANDIDATES = 500
+"""The most popular songs that match, which are ranked."""
+TITLE_CANDIDATES = 50
+"""Songs whose title begins with the query, which are ranked however unpopular they are."""
+
+_RANKED = {"title": True, "artists": True, "popularity": True, "keys.title": True}
+
+
+class SongSearch:
+    """Finds songs."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._songs = mongo.collection("songs")
+
+    async def search(self, query: str, size: int, *, skip: int = 0) -> tuple[list[Song], bool]:
+        """Finds the songs that have, or begin to have, every word of the query.
+
+        Args:
+            query: What was typed.
+            size: How many songs at the most.
+            skip: How many of the best to leave out.
+
+        Returns:
+            The songs without lyrics, the best first, and whether there are more.
+        """
+        asked = list(dict.fromkeys(words(query)))[:MOST_WORDS]
+        if not asked:
+            return [], False
+        phrase = " ".join(words(query))
+        by_words = self._songs.find({"$and": [_has(word) for word in asked]}, _RANKED).sort("popularity", -1)
+        by_title = self._songs.find({"keys.title": _begins_with(phrase)}, _RANKED).sort("keys.title", 1)
+        found = await asyncio.gather(by_words.limit(CANDIDATES).to_list(), by_title.limit(TITLE_CANDIDATES).to_list())
+        candidates = {row["_id"]: row for rows in found for row in rows}
+        ranked = sorted(candidates.values(), key=lambda row: _rank(row, asked, phrase))
+        page = ranked[skip : skip + size]
+        return await self._read([row["_id"] for row in page]), len(ranked) > skip + size
+
+    async def _read(self, song_ids: list[str]) -> list[Song]:
+        documents = await self._songs.find({"_id": {"$in": song_ids}}, LISTED).to_list()
+        songs = {document["_id"]: to_song(document) for document in documents}
+        return [songs[song_id] for song_id in song_ids if song_id in songs]
+
+
+class Rank(NamedTuple):
+    """How well a song matches: the least comes first."""
+
+    title: int
+    """0: the title is the query; 1: it begins with it; 2: it has all words; 3: it has not."""
+    names: int
+    """0: all words are in title and artists; 1: some are in the album only."""
+    partial: int
+    """Words of the query that are only the beginning of a word."""
+    popularity: int
+    """The negative of it."""
+    key: str
+    song_id: str
+
+
+def _rank(row: Document, asked: list[str], phrase: str) -> Rank:
+    key = row["keys"]["title"]
+    in_title = key.split()
+    in_names = [*in_title, *(word for artist in row["artists"] for word in words(artist))]
+    if key == phrase:
+        title = 0
+    elif key.startswith(phrase):
+        title = 1
+    else:
+        title = 2 if _all_in(asked, in_title) else 3
+    return Rank(
+        title=title,
+        names=0 if title < 3 or _all_in(asked, in_names) else 1,
+        partial=sum(word not in in_names for word in asked),
+        popularity=-row["popularity"],
+        key=key,
+        song_id=row["_id"],
+    )
+
+
+def _all_in(asked: list[str], present: list[str]) -> bool:
+    return all(any(word.startswith(beginning) for word in present) for beginning in asked)
+
+
+def _has(word: str) -> Document:
+    # The first letters are tokens; among the tokens with more of them there are whole words only, and few begin alike.
+    return {"words": word if len(word) <= LONGEST_PREFIX else _begins_with(word[:LONGEST_WORD])}
+
+
+def _begins_with(text: str) -> Document:
+    return {"$gte": text, "$lt": text + "\U0010ffff"}

@@ -1,0 +1,141 @@
+"""A pytest plugin: a real song server for the tests of whoever calls one.
+
+    def test_my_client(song_server):
+        client = MyClient(song_server.address, token=song_server.token(PRIVILEGE_EDITOR))
+
+The server runs in the test's own process, in a thread, on a free port of the loopback interface, over a real MongoDB: one of
+its own for the whole session or, if `SONGSERVER_TEST_MONGODB_URI` names one, that. Each test has a fresh database.
+"""
+
+import asyncio
+import os
+import secrets
+import threading
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import pymongo
+import pytest
+from pydantic import SecretStr
+
+from songs.v1.access_pb2 import PRIVILEGE_LISTENER, Privilege
+from songs.v1.user_service_pb2 import SignInRequest
+from songs.v1.user_service_pb2_grpc import UserServiceStub
+from songserver.app import Running, serving
+from songserver.config import Settings
+from songserver.storage.embedded import EmbeddedMongo
+
+T = TypeVar("T")
+
+MONGODB_VARIABLE = "SONGSERVER_TEST_MONGODB_URI"
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of users that live for one test
+START_TIME = 60.0
+
+
+class SongServer:
+    """A running server, for a test to call."""
+
+    def __init__(self, settings: Settings, running: Running, loop: asyncio.AbstractEventLoop) -> None:
+        self.settings = settings
+        self.address = running.address
+        """Where it listens, `host:port`, without TLS."""
+        self._running = running
+        self._loop = loop
+        self._channel = grpc.insecure_channel(self.address)
+
+    def channel(self) -> grpc.Channel:
+        """Gives a channel to the server, which is closed with it."""
+        return self._channel
+
+    def sign_up(self, username: str, privilege: Privilege.ValueType = PRIVILEGE_LISTENER) -> tuple[str, str]:
+        """Makes a user with any privilege; gives the name and the password."""
+        self._run(self._running.accounts.create(username, PASSWORD, privilege))
+        return username, PASSWORD
+
+    def token(self, privilege: Privilege.ValueType = PRIVILEGE_LISTENER) -> str:
+        """Gives an access token of a new user with a privilege."""
+        username, password = self.sign_up(f"user-{secrets.token_hex(6)}", privilege)
+        answer = UserServiceStub(self._channel).SignIn(SignInRequest(username=username, password=password))
+        return answer.session.access_token
+
+    def metadata(self, privilege: Privilege.ValueType = PRIVILEGE_LISTENER) -> tuple[tuple[str, str], ...]:
+        """Gives the metadata of calls that a new user with a privilege makes."""
+        return (("authorization", f"Bearer {self.token(privilege)}"),)
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self._channel.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(START_TIME)
+
+
+@contextmanager
+def running_server(settings: Settings) -> Iterator[SongServer]:
+    """Runs a server with these settings in a thread of this process.
+
+    Raises:
+        Exception: Whatever keeps it from starting.
+    """
+    started: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        try:
+            async with serving(settings) as running:
+                stop = asyncio.Event()
+                started.set_result((running, asyncio.get_running_loop(), stop))
+                await stop.wait()
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), name="song-server", daemon=True)
+    thread.start()
+    running, loop, stop = started.result(START_TIME)
+    server = SongServer(settings, running, loop)
+    try:
+        yield server
+    finally:
+        server.close()
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(START_TIME)
+
+
+@pytest.fixture(scope="session")
+def song_server_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a MongoDB for the whole session."""
+    if uri := os.environ.get(MONGODB_VARIABLE):
+        yield uri
+        return
+    mongod = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"))
+    yield asyncio.run(mongod.start())
+    asyncio.run(mongod.stop())
+
+
+@pytest.fixture
+def song_server_settings(song_server_mongodb: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings for one test: a database of its own, which is dropped at the end, and quick passwords."""
+    name = f"test_{secrets.token_hex(8)}"
+    yield Settings(
+        listen="127.0.0.1:0",
+        data_directory=tmp_path / "song-server",
+        mongodb_uri=SecretStr(song_server_mongodb),
+        mongodb_database=name,
+        argon2_time_cost=1,
+        argon2_memory_cost=8,
+        shutdown_grace=1.0,
+    )
+    with pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def song_server(song_server_settings: Settings) -> Iterator[SongServer]:
+    """A running server with an empty catalogue and no users."""
+    with running_server(song_server_settings) as server:
+        yield server

