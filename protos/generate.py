@@ -35,17 +35,16 @@ def compile_contract(outputs: list[str], files: str = "*.proto", more: Sequence[
 
 
 def main(arguments: list[str]) -> int:
+    """Does what the arguments say; gives the exit status."""
     match arguments:
         case ["--image", file]:
-            return compile_contract(
-                [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"]
-            )
+            return compile_contract([f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"])
         case [out]:
             messages = [f"--python_out={out}", f"--mypy_out={out}"]
             stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out={out}"]
-            return compile_contract(
-                messages, more=["buf/validate/validate.proto"]
-            ) or compile_contract(stubs, "*_service.proto")
+            return compile_contract(messages, more=["buf/validate/validate.proto"]) or compile_contract(
+                stubs, "*_service.proto"
+            )
         case _:
             sys.exit(__doc__)
 

@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from songs.v1 import song_service_pb2, user_service_pb2
 from songs.v1.access_pb2 import Privilege
+from songserver.accounts import Accounts
 from songserver.auth.callers import Callers
 from songserver.auth.keys import load_keys
 from songserver.auth.passwords import Passwords
@@ -57,24 +58,6 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """What making users takes."""
-
-    users: Users
-    passwords: Passwords
-
-    async def create(self, username: str, password: str, privilege: Privilege.ValueType) -> None:
-        """Makes a user of any privilege.
-
-        Raises:
-            InvalidRequest: If the name or the password breaks a rule of the contract.
-            UsernameExists: If another user has this name.
-        """
-        Rules().check(user_service_pb2.SignUpRequest(username=username, password=password))
-        await self.users.create(username, await self.passwords.hash(password), privilege)
-
-
-@dataclass(frozen=True, slots=True)
 class Running:
     """A server that runs."""
 
@@ -97,10 +80,8 @@ def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Met
     )
     callers = Callers(users, sessions, settings.session_memory)
     page_tokens = PageTokens(keys.page_token_secret)
-    rules = Rules()
-    song_service = SongService(
-        songs, SongLists(mongo), SongSearch(mongo), Importing(songs, rules), page_tokens, rules
-    )
+    rules = accounts.rules
+    song_service = SongService(songs, SongLists(mongo), SongSearch(mongo), Importing(songs, rules), page_tokens, rules)
     user_service = UserService(
         users,
         sessions,
@@ -166,13 +147,14 @@ def make_accounts(settings: Settings, mongo: Mongo) -> Accounts:
         memory_cost=settings.argon2_memory_cost,
         threads=settings.argon2_threads,
     )
-    return Accounts(Users(mongo), passwords)
+    return Accounts(Users(mongo), passwords, Rules())
 
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Running]:
-    """Runs a whole server: MongoDB, servicers, health, reflection. On the way out health goes first, then calls in flight
-    finish within the grace, then MongoDB closes.
+    """Runs a whole server: MongoDB, servicers, health, reflection.
+
+    On the way out health goes first, then calls in flight finish within the grace, then MongoDB closes.
 
     Raises:
         EmbeddedMongoError, DatabaseFailure: If there is no MongoDB.

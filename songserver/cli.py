@@ -1,10 +1,9 @@
 """The operator's command: `songserver`."""
 
 import asyncio
-import functools
 import secrets
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,18 @@ import click
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songserver import __version__
-from songserver.app import SERVICES, Accounts, Running, database, make_accounts, serving
+from songserver.accounts import Accounts
+from songserver.app import SERVICES, database, make_accounts, serving
 from songserver.auth.keys import KeysError
-from songserver.config import Settings, SettingsError
+from songserver.config import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE, Settings, SettingsError
 from songserver.engines.grpcio import ListenError
 from songserver.errors import SongServerError
 from songserver.flags import settings_flags
 from songserver.logs import configure_logs
+from songserver.populate import populate
 from songserver.rpc import Method
 from songserver.storage.embedded import EmbeddedMongoError
+from songserver.storage.songs import Songs
 
 ADMIN = "admin"
 FORESEEN = (SettingsError, SongServerError, EmbeddedMongoError, KeysError, ListenError)
@@ -46,12 +48,29 @@ def serve(settings: Settings) -> None:
 
 @main.command("create-admin")
 @click.argument("username")
-@click.password_option(envvar="SONGSERVER_ADMIN_PASSWORD", help="Asked for if not given; better not on a command line.")
+@click.password_option(envvar=ADMIN_PASSWORD_VARIABLE, help="Asked for if not given; better not on a command line.")
 @settings_flags
 def create_admin(settings: Settings, username: str, password: str) -> None:
     """Make an admin account called USERNAME, straight in the database."""
     _run(_create_admin(settings, username, password))
     click.echo(f"made the admin account {username}")
+
+
+@main.command("populate")
+@click.option("--songs", "song_count", default=10_000, show_default=True, help="How many songs to invent.")
+@click.option("--users", "user_count", default=10, show_default=True, help="How many editors: user-1, user-2, ...")
+@click.option(
+    "--password",
+    envvar=POPULATE_PASSWORD_VARIABLE,
+    show_envvar=True,
+    help="The password of these users; if not given, one is made and printed.",
+)
+@click.option("--seed", default=1, show_default=True, help="The same seed invents the same songs.")
+@settings_flags
+def populate_command(settings: Settings, song_count: int, user_count: int, password: str | None, seed: int) -> None:
+    """Fill the database with invented songs and users, to try things out or for a load test."""
+    password = password or secrets.token_urlsafe(12)
+    _run(_populate(settings, song_count, user_count, password, seed))
 
 
 @main.command("export-policy")
@@ -89,13 +108,30 @@ async def _make_first_admin(accounts: Accounts, password_file: Path) -> None:
     if await accounts.users.has_any():
         return
     password = secrets.token_urlsafe(12)
-    password_file.unlink(missing_ok=True)
-    password_file.touch(mode=0o600)
-    password_file.write_text(password + "\n")
+    _write_secret(password_file, password + "\n")
     await accounts.create(ADMIN, password, PRIVILEGE_ADMIN)
     click.echo(f"made the account {ADMIN!r} with the password {password} (kept in {password_file})")
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(secret)
 
 
 async def _create_admin(settings: Settings, username: str, password: str) -> None:
     async with database(settings) as mongo:
         await make_accounts(settings, mongo).create(username, password, PRIVILEGE_ADMIN)
+
+
+async def _populate(settings: Settings, song_count: int, user_count: int, password: str, seed: int) -> None:
+    async with database(settings) as mongo:
+        songs, users = await populate(
+            Songs(mongo),
+            make_accounts(settings, mongo),
+            song_count=song_count,
+            user_count=user_count,
+            password=password,
+            seed=seed,
+        )
+    click.echo(f"made {songs} songs and {users} users" + (f" with the password {password}" if users else ""))

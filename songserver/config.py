@@ -1,7 +1,7 @@
 """Every setting of the server: its type, default, unit, and where it is read from.
 
-A setting is given by flag (`--access-token-lifetime 300`), by environment variable (`SONGSERVER_ACCESS_TOKEN_LIFETIME`),
-or in a TOML file named by `--config` or `SONGSERVER_CONFIG`; the first of these counts. `MONGODB_URI` has no prefix.
+A setting is given by flag (`--max-calls 300`), by environment variable (`SONGSERVER_MAX_CALLS`), or in a TOML file
+named by `--config` or `SONGSERVER_CONFIG`; the first of these counts. `MONGODB_URI` has no prefix.
 """
 
 import os
@@ -18,6 +18,11 @@ from songserver.storage.embedded import default_directory
 
 PREFIX = "SONGSERVER_"
 CONFIG_VARIABLE = "SONGSERVER_CONFIG"
+ADMIN_PASSWORD_VARIABLE = "SONGSERVER_ADMIN_PASSWORD"  # noqa: S105 - a name, not a password
+POPULATE_PASSWORD_VARIABLE = "SONGSERVER_POPULATE_PASSWORD"  # noqa: S105
+TEST_MONGODB_VARIABLE = "SONGSERVER_TEST_MONGODB_URI"
+NO_SETTINGS = {CONFIG_VARIABLE, ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE, TEST_MONGODB_VARIABLE}
+"""Variables with our prefix that are not settings of the server."""
 
 Address = Annotated[str, StringConstraints(pattern=r"^(.+:\d{1,5}|unix:.+)$")]
 
@@ -27,41 +32,65 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    listen: Address = Field(default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one.")
-    tls_certificate: Path | None = Field(default=None, description="PEM file with the server's certificate chain; turns TLS on.")
+    listen: Address = Field(
+        default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one."
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file with the server's certificate chain; turns TLS on."
+    )
     tls_key: Path | None = Field(default=None, description="PEM file with the private key of tls_certificate.")
-    tls_client_ca: Path | None = Field(default=None, description="PEM file with the authorities whose clients may connect; turns mutual TLS on."
+    tls_client_ca: Path | None = Field(
+        default=None, description="PEM file with the authorities whose clients may connect; turns mutual TLS on."
     )
     data_directory: Path = Field(
         default_factory=default_directory, description="Where what the server itself keeps is: MongoDB's data and keys."
     )
-    mongodb_uri: SecretStr | None = Field(default=None,
+    mongodb_uri: SecretStr | None = Field(
+        default=None,
         validation_alias=AliasChoices("mongodb_uri", "MONGODB_URI"),
         description="A replica set or sharded cluster to use; without it the server runs a MongoDB of its own.",
     )
     mongodb_database: str = Field(default="songs", min_length=1, max_length=38, description="The database in MongoDB.")
     mongodb_timeout: float = Field(default=1.5, gt=0, le=60, description="Seconds that MongoDB may take for one call.")
-    keys_directory: Path | None = Field(default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
+    keys_directory: Path | None = Field(
+        default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
     )
     token_issuer: str = Field(default="songserver", min_length=1, description="The `iss` of access tokens.")
     token_audience: str = Field(default="songs.v1", min_length=1, description="The `aud` of access tokens.")
-    access_token_lifetime: int = Field(default=600, ge=1, le=86400, description="Seconds for which an access token is good.")
-    session_lifetime: int = Field(default=2_592_000, ge=1, description="Seconds after which a session ends that is not refreshed (30 days)."
+    access_token_lifetime: int = Field(
+        default=600, ge=1, le=86400, description="Seconds for which an access token is good."
     )
-    session_memory: float = Field(default=1.0, ge=0, le=5, description="Seconds after which a sign-out or new privilege holds in every other process."
+    session_lifetime: int = Field(
+        default=2_592_000, ge=1, description="Seconds after which a session ends that is not refreshed (30 days)."
     )
-    sign_up_privilege: Literal["listener", "editor"] = Field(default="listener", description="What a user who signs up may do."
+    session_memory: float = Field(
+        default=1.0,
+        ge=0,
+        le=5,
+        description="Seconds after which a sign-out or new privilege holds in every other process.",
+    )
+    sign_up_privilege: Literal["listener", "editor"] = Field(
+        default="listener", description="What a user who signs up may do."
     )
     argon2_time_cost: int = Field(default=4, ge=1, description="Passes of argon2id over its memory for one password.")
     argon2_memory_cost: int = Field(default=32_768, ge=8, description="KiB of memory for one password.")
     argon2_threads: int = Field(default=2, ge=1, description="Passwords that are hashed at the same time.")
-    max_calls: int = Field(default=1000, ge=1, description="Calls in flight at the most; further ones answer OVERLOADED.")
-    max_message_bytes: int = Field(default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes.")
-    shutdown_grace: float = Field(default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop.")
+    max_calls: int = Field(
+        default=1000, ge=1, description="Calls in flight at the most; further ones answer OVERLOADED."
+    )
+    max_message_bytes: int = Field(
+        default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes."
+    )
+    shutdown_grace: float = Field(
+        default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop."
+    )
     reflection: bool = Field(default=True, description="Whether clients may ask for the contract (grpcurl does).")
     channelz: bool = Field(default=False, description="Whether clients may ask for the state of connections.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="The least that is logged.")
-    log_format: Literal["auto", "console", "json"] = Field(default="auto", description="How log lines look; auto is console on a terminal and json elsewhere."
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="How log lines look; auto is console on a terminal and json elsewhere."
     )
 
     @model_validator(mode="after")
@@ -81,8 +110,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before the environment before the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
@@ -100,10 +129,12 @@ def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | 
     """
     if file and not file.is_file():
         raise SettingsError(f"there is no settings file {file}")
-    known = {environment_name(name) for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    known = {environment_name(name) for name in Settings.model_fields} | NO_SETTINGS
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
-        raise SettingsError(f"unknown environment variables: {', '.join(unknown)}; `songserver serve --help` has them all")
+        raise SettingsError(
+            f"unknown environment variables: {', '.join(unknown)}; `songserver serve --help` has them all"
+        )
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file)

@@ -34,6 +34,10 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
 """The gRPC status of each code. DB_OPERATION_FAILURE becomes DEADLINE_EXCEEDED where the caller's deadline ran out."""
 
 
+TOLD = 3
+"""Violations that the message of an error names; its details have all."""
+
+
 class Violation(NamedTuple):
     """One broken rule of a request."""
 
@@ -74,11 +78,10 @@ class InvalidRequest(SongServerError):
     """The request breaks rules of the contract; the contract says which code that answers."""
 
     def __init__(self, code: StatusCode.ValueType, violations: Sequence[Violation]) -> None:
-        super().__init__(
-            "; ".join(f"{field} {description}" for field, description in violations[:3])
-            + (f"; and {len(violations) - 3} more" if len(violations) > 3 else ""),
-            violations=violations,
-        )
+        told = [f"{field} {description}" for field, description in violations[:TOLD]]
+        if len(violations) > TOLD:
+            told.append(f"and {len(violations) - TOLD} more")
+        super().__init__("; ".join(told), violations=violations)
         self.code = code
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from songserver.config import CONFIG_VARIABLE, Settings, SettingsError, environment_name, load_settings
@@ -18,7 +17,11 @@ def settings_flags(command: Callable[..., T]) -> Callable[..., T]:
     """Gives a command a flag for each setting; it gets them all, checked, as its argument `settings`."""
 
     @click.option(
-        "--config", type=click.Path(path_type=Path), envvar=CONFIG_VARIABLE, show_envvar=True, help="TOML file of settings."
+        "--config",
+        type=click.Path(path_type=Path),
+        envvar=CONFIG_VARIABLE,
+        show_envvar=True,
+        help="TOML file of settings.",
     )
     @functools.wraps(command)
     def with_settings(config: Path | None, **values: Any) -> T:

@@ -25,8 +25,8 @@ DEADLINE_MARGIN = 0.05
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
-"""Gives the next request of a call, or None after the last one. Bytes as the engine gives it; messages as the servicer gets
-it, once the validation interceptor has been at it."""
+"""Gives the next request of a call, or None after the last one: bytes as the engine has it; a message as the servicer
+gets it, once the validation interceptor has been at it."""
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 """Takes a response of a call."""
 
@@ -157,11 +157,19 @@ Handler: TypeAlias = Callable[[Call], Awaitable[None]]
 class Interceptor(Protocol):
     """What a call passes on its way to the servicer: acts, calls `proceed`, acts again."""
 
-    async def __call__(self, call: Call, proceed: Handler) -> None: ...
+    async def __call__(self, call: Call, proceed: Handler) -> None:
+        """Lets the call proceed, or raises."""
 
 
-def handlers(servicer: object, service: ServiceDescriptor, interceptors: Iterable[Interceptor]) -> list[tuple[Method, Handler]]:
-    """The methods of a service, each with the way through the interceptors (the first is the outermost) to its servicer.
+def handlers(
+    servicer: object, service: ServiceDescriptor, interceptors: Iterable[Interceptor]
+) -> list[tuple[Method, Handler]]:
+    """Gives the methods of a service, each with the way through the interceptors to its servicer.
+
+    Args:
+        servicer: Has a method of the same name for each RPC.
+        service: The service.
+        interceptors: The outermost first.
 
     Raises:
         ValueError: If the contract does not say who may call a method.

@@ -1,7 +1,7 @@
 """Brings a message into its canonical form and checks it against the rules that the contract states.
 
-The rules are protovalidate's (`buf.validate`); the canonical forms and the code that a broken rule answers are options of
-`protos/songs/v1/reading.proto`.
+The rules are protovalidate's (`buf.validate`); the canonical forms and the code that a broken rule answers are options
+of `protos/songs/v1/reading.proto`.
 """
 
 from collections.abc import Callable, Mapping
@@ -99,7 +99,7 @@ def _canonicalize(message: Message, plan: _Plan) -> None:
 
 
 def _read(violation: protovalidate.Violation, root: Descriptor, at: str) -> tuple[StatusCode.ValueType, Violation]:
-    """Gives the code that a violation answers, and what is told of it: the path of the field and what would be right."""
+    """Gives the code that a violation answers, and the path of its field with what would be right."""
     proto = violation.proto
     path = at
     code = _message_code(root)

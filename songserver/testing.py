@@ -3,8 +3,9 @@
     def test_my_client(song_server):
         client = MyClient(song_server.address, token=song_server.token(PRIVILEGE_EDITOR))
 
-The server runs in the test's own process, in a thread, on a free port of the loopback interface, over a real MongoDB: one of
-its own for the whole session or, if `SONGSERVER_TEST_MONGODB_URI` names one, that. Each test has a fresh database.
+The server runs in the test's own process, in a thread, on a free port of the loopback interface, over a real MongoDB:
+one of its own for the whole session or, if `SONGSERVER_TEST_MONGODB_URI` names one, that. Each test has a fresh
+database.
 """
 
 import asyncio
@@ -26,12 +27,11 @@ from songs.v1.access_pb2 import PRIVILEGE_LISTENER, Privilege
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.app import Running, serving
-from songserver.config import Settings
+from songserver.config import TEST_MONGODB_VARIABLE, Settings
 from songserver.storage.embedded import EmbeddedMongo
 
 T = TypeVar("T")
 
-MONGODB_VARIABLE = "SONGSERVER_TEST_MONGODB_URI"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users that live for one test
 START_TIME = 60.0
 
@@ -109,7 +109,7 @@ def running_server(settings: Settings) -> Iterator[SongServer]:
 @pytest.fixture(scope="session")
 def song_server_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a MongoDB for the whole session."""
-    if uri := os.environ.get(MONGODB_VARIABLE):
+    if uri := os.environ.get(TEST_MONGODB_VARIABLE):
         yield uri
         return
     mongod = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"))

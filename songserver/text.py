@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from anyascii import anyascii
 
 LONGEST_PREFIX = 3
-"""Letters of a word that are search tokens of their own, since very many words begin with them. (Each token costs MongoDB 5 us
-when a song is stored: up to 3 letters there are 25 of them in a song, up to 8 letters 37.)"""
+"""Letters of a word that are search tokens of their own, since very many words begin with them. (Each token costs
+MongoDB 5 us when a song is stored: with up to 3 letters a song has 25 of them, with up to 8 letters 37.)"""
 LONGEST_WORD = 64
 """Letters of a word that count."""
 MOST_WORDS = 48

@@ -1,8 +1,8 @@
 """The secrets of the server: files of mode 0600 in a directory that the operator owns.
 
-`<kid>.pem` is a private Ed25519 key (PKCS #8) that signs access tokens; its name is its id, the `kid` of these tokens. The
-last one by name signs, all of them verify. `page-tokens.key` signs page tokens. Servers that work together share the
-directory.
+`<kid>.pem` is a private Ed25519 key (PKCS #8) that signs access tokens; its name is its id, the `kid` of these tokens.
+The last one by name signs, all of them verify. `page-tokens.key` signs page tokens. Servers that work together share
+the directory.
 """
 
 import os
@@ -68,8 +68,8 @@ def _read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
     """Two servers that start at once agree: the file is made complete or not at all, and the first one counts."""
     if not path.exists():
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(make())
+        draft.touch(mode=0o600, exist_ok=False)
+        draft.write_bytes(make())
         try:
             os.link(draft, path)
             log.info("key made", path=str(path))

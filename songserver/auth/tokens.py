@@ -102,5 +102,7 @@ class Tokens:
         try:
             user_id, session_id = (str(UUID(claims[name])) for name in ("sub", "sid"))
         except (ValueError, TypeError, AttributeError) as error:
-            raise UserParseError("the claims sub and sid of the access token are not a user's: sign in again") from error
+            raise UserParseError(
+                "the claims sub and sid of the access token are not a user's: sign in again"
+            ) from error
         return Claims(user_id, session_id, float(claims["exp"]))

@@ -1,6 +1,7 @@
 """The servicers on grpcio's asyncio server."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -58,7 +59,9 @@ def add_port(server: aio.Server, settings: Settings) -> str:
     """
     try:
         if settings.tls_certificate and settings.tls_key:
-            port = server.add_secure_port(settings.listen, _credentials(settings))
+            port = server.add_secure_port(
+                settings.listen, _credentials(settings, settings.tls_certificate, settings.tls_key)
+            )
         else:
             port = server.add_insecure_port(settings.listen)
     except RuntimeError as error:
@@ -71,9 +74,8 @@ def add_port(server: aio.Server, settings: Settings) -> str:
     return f"{settings.listen.rpartition(':')[0]}:{port}"
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials:
-    assert settings.tls_certificate and settings.tls_key
-    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+def _credentials(settings: Settings, tls_certificate: Path, tls_key: Path) -> grpc.ServerCredentials:
+    pair = (tls_key.read_bytes(), tls_certificate.read_bytes())
     authorities = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
     return grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
 

@@ -21,8 +21,8 @@ from songserver.rpc import Call, Handler, Status
 
 DOMAIN = "songs.v1"
 MAX_VIOLATIONS = 2000
-"""Bytes that the field violations may take. All details stay under 4 kB; over 8 kB of trailers, grpc would fail the call
-with RESOURCE_EXHAUSTED instead."""
+"""Bytes that the field violations may take. All details stay under 4 kB; over 8 kB of trailers, grpc would fail the
+call with RESOURCE_EXHAUSTED instead."""
 MAX_MESSAGE = 500
 """Characters of the status message."""
 

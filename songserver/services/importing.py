@@ -87,6 +87,4 @@ def _rejected(error: InvalidRequest, index: int) -> pb.ImportResult:
         BadRequest.FieldViolation(field=violation.field, description=violation.description)
         for violation in error.violations
     ]
-    return pb.ImportResult(
-        index=index, status_code=error.code, message=error.message, field_violations=violations
-    )
+    return pb.ImportResult(index=index, status_code=error.code, message=error.message, field_violations=violations)

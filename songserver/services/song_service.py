@@ -5,7 +5,6 @@ from uuid import UUID
 
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
-from songs.v1.song_pb2 import Song
 from songs.v1.song_service_pb2_grpc import SongServiceServicer
 from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, Violation
 from songserver.paging import PageTokens, page_size_of
@@ -105,7 +104,7 @@ class SongService(SongServiceServicer):
 
 def _is_id(text: str) -> bool:
     try:
-        return len(text) == 36 and bool(UUID(text))
+        return str(UUID(text)) == text.lower()
     except ValueError:
         return False
 

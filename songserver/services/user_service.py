@@ -1,5 +1,4 @@
-"""UserService: what each operation on accounts and sessions means. Its rules stand in
-`protos/songs/v1/user_service.proto`."""
+"""UserService: what each operation on accounts and sessions means. Its rules: `protos/songs/v1/user_service.proto`."""
 
 from songs.v1 import user_service_pb2 as pb
 from songs.v1.access_pb2 import Privilege
@@ -45,9 +44,7 @@ class UserService(UserServiceServicer):
 
     async def SignUp(self, request: pb.SignUpRequest, call: Call) -> pb.SignUpResponse:
         password_hash = await self._passwords.hash(request.password)
-        user = await self._users.create(
-            request.username, password_hash, self._sign_up_privilege, request.display_name
-        )
+        user = await self._users.create(request.username, password_hash, self._sign_up_privilege, request.display_name)
         return pb.SignUpResponse(user=user)
 
     async def SignIn(self, request: pb.SignInRequest, call: Call) -> pb.SignInResponse:

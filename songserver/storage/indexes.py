@@ -6,9 +6,7 @@ from songserver.storage.mongo import Mongo, database_within
 
 SONGS = [
     IndexModel("identity", name="identity", unique=True),
-    IndexModel(
-        "request", name="request", unique=True, partialFilterExpression={"request": {"$exists": True}}
-    ),
+    IndexModel("request", name="request", unique=True, partialFilterExpression={"request": {"$exists": True}}),
     IndexModel([("words", ASCENDING), ("popularity", DESCENDING)], name="search"),
     IndexModel([("keys.title", ASCENDING), ("_id", ASCENDING)], name="by_title"),
     IndexModel([("keys.artist", ASCENDING), ("_id", ASCENDING)], name="by_artist"),

@@ -31,7 +31,7 @@ class Mongo:
     def __init__(self, uri: str, database: str, timeout: float) -> None:
         """
         Args:
-            uri: A replica set or sharded cluster. What it says of pools, TLS and credentials holds; the time-outs are ours.
+            uri: A replica set or sharded cluster. What it says of pools, TLS and credentials holds; time-outs are ours.
             database: The name of the database.
             timeout: Seconds that one operation with all its retries may take, where nothing shorter is set.
 
@@ -85,8 +85,8 @@ def database_within(seconds: float | None) -> Iterator[None]:
     MongoDB is told its deadline, instead of being cancelled: a cancelled operation closes its connection.
 
     Raises:
-        DatabaseFailure: If MongoDB is away, failing over or too slow. Its other errors are faults of ours, and pass as they
-            are.
+        DatabaseFailure: If MongoDB is away, failing over or too slow. Its other errors are faults of ours, and pass as
+            they are.
     """
     try:
         if seconds is None:

@@ -11,7 +11,6 @@ from bson.datetime_ms import DatetimeMS
 from songserver.errors import SignInFailure
 from songserver.storage.mongo import Mongo, now
 
-
 USED_TOKENS = 1000
 """Earlier refresh tokens of a session that are recognized: a week of them, at one every 10 minutes."""
 

@@ -1,7 +1,7 @@
 """The collection `songs`, searched as its words are typed.
 
-Each song has its words, and their first letters, as tokens in an index that ends in popularity: a word of a query is one of
-them, or begins a few of them. Only the most popular of the songs that match are read and ranked.
+Each song has its words, and their first letters, as tokens in an index that ends in popularity: a word of a query is
+one of them, or begins a few of them. Only the most popular of the songs that match are read and ranked.
 """
 
 import asyncio
@@ -14,12 +14,12 @@ from songserver.text import LONGEST_PREFIX, LONGEST_WORD, words
 
 MOST_WORDS = 16
 """Words of a query that count."""
-CANDIDATES = 500
+CANDIDATES = 200
 """The most popular songs that match, which are ranked."""
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
 
-_RANKED = {"title": True, "artists": True, "popularity": True, "keys.title": True}
+_RANKED = {"artists": True, "popularity": True, "keys.title": True}
 
 
 class SongSearch:
@@ -60,34 +60,25 @@ class SongSearch:
 class Rank(NamedTuple):
     """How well a song matches: the least comes first."""
 
-    title: int
-    """0: the title is the query; 1: it begins with it; 2: it has all words; 3: it has not."""
-    names: int
-    """0: all words are in title and artists; 1: some are in the album only."""
+    place: int
+    """0: the title is the query; 1: it begins with it; 2: it has all words; 3: title and artists have them; 4: else."""
     partial: int
-    """Words of the query that are only the beginning of a word."""
-    popularity: int
-    """The negative of it."""
-    key: str
+    """Words of the query that are only the beginning of a word of title or artists."""
+    unpopularity: int
+    title: str
     song_id: str
 
 
 def _rank(row: Document, asked: list[str], phrase: str) -> Rank:
-    key = row["keys"]["title"]
-    in_title = key.split()
-    in_names = [*in_title, *(word for artist in row["artists"] for word in words(artist))]
-    if key == phrase:
-        title = 0
-    elif key.startswith(phrase):
-        title = 1
-    else:
-        title = 2 if _all_in(asked, in_title) else 3
+    title = row["keys"]["title"]
+    title_words = title.split()
+    name_words = [*title_words, *(word for artist in row["artists"] for word in words(artist))]
+    places = (title == phrase, title.startswith(phrase), _all_in(asked, title_words), _all_in(asked, name_words), True)
     return Rank(
+        place=places.index(True),
+        partial=sum(word not in name_words for word in asked),
+        unpopularity=-row["popularity"],
         title=title,
-        names=0 if title < 3 or _all_in(asked, in_names) else 1,
-        partial=sum(word not in in_names for word in asked),
-        popularity=-row["popularity"],
-        key=key,
         song_id=row["_id"],
     )
 
@@ -98,7 +89,7 @@ def _all_in(asked: list[str], present: list[str]) -> bool:
 
 def _has(word: str) -> Document:
     # The first letters are tokens; among the tokens with more of them there are whole words only, and few begin alike.
-    return {"words": word if len(word) <= LONGEST_PREFIX else _begins_with(word[:LONGEST_WORD])}
+    return {"words": word if len(word) <= LONGEST_PREFIX else {"$elemMatch": _begins_with(word[:LONGEST_WORD])}}
 
 
 def _begins_with(text: str) -> Document:

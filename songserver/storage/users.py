@@ -1,6 +1,5 @@
 """The collection `users`."""
 
-
 import uuid_utils
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError

@@ -140,7 +140,8 @@ class SongServiceServicer:
     def SearchSongs(self, request, context):
         """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
         word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-        before those in the album, then what is more popular. Songs come without lyrics.
+        before those in the album; then whole words before beginnings of words, then what is more popular. Songs come
+        without lyrics.
         Answers INVALID_DATA_FORMAT (query, page_size, page_token).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -63,7 +63,8 @@ class SongServiceStub:
     SearchSongs: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.SearchSongsRequest, _song_service_pb2.SearchSongsResponse]
     """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
     word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-    before those in the album, then what is more popular. Songs come without lyrics.
+    before those in the album; then whole words before beginnings of words, then what is more popular. Songs come
+    without lyrics.
     Answers INVALID_DATA_FORMAT (query, page_size, page_token).
     """
     ImportSongs: _grpc.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]
@@ -109,7 +110,8 @@ class SongServiceAsyncStub(SongServiceStub):
     SearchSongs: _aio.UnaryUnaryMultiCallable[_song_service_pb2.SearchSongsRequest, _song_service_pb2.SearchSongsResponse]  # type: ignore[assignment]
     """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
     word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-    before those in the album, then what is more popular. Songs come without lyrics.
+    before those in the album; then whole words before beginnings of words, then what is more popular. Songs come
+    without lyrics.
     Answers INVALID_DATA_FORMAT (query, page_size, page_token).
     """
     ImportSongs: _aio.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]  # type: ignore[assignment]
@@ -194,7 +196,8 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_song_service_pb2.SearchSongsResponse, _abc.Awaitable[_song_service_pb2.SearchSongsResponse]]:
         """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
         word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-        before those in the album, then what is more popular. Songs come without lyrics.
+        before those in the album; then whole words before beginnings of words, then what is more popular. Songs come
+        without lyrics.
         Answers INVALID_DATA_FORMAT (query, page_size, page_token).
         """
 
