@@ -1,7 +1,8 @@
 """Makes the Python of `generated/` from the contract: messages, stubs and their types.
 
     python protos/generate.py OUT            writes it below the import root OUT (`make protos`: generated/)
-    python protos/generate.py --image FILE   writes the contract as one descriptor set, with its comments, for buf
+    python protos/generate.py --image FILE [FOLDER]
+                                             writes the contract, or the one in FOLDER, as one descriptor set for buf
 
 No package carries `buf/validate/validate.proto` as text; protovalidate has its descriptor, and protoc takes that.
 """
@@ -21,14 +22,16 @@ COMMON_PROTOS = Path(next(iter(google.rpc.__path__))).parents[1]
 WELL_KNOWN_PROTOS = Path(protoc.__file__).parent / "_proto"
 
 
-def compile_contract(outputs: list[str], files: str = "*.proto", more: Sequence[str] = ()) -> int:
+def compile_contract(
+    outputs: list[str], files: str = "*.proto", more: Sequence[str] = (), folder: Path = PROTOS
+) -> int:
     """Runs protoc with these output flags over the contract's files and more; gives its exit status."""
     with tempfile.NamedTemporaryFile(suffix=".binpb") as descriptors:
         rules = FileDescriptorProto.FromString(validate_pb.desc().proto.to_binary())
         descriptors.write(FileDescriptorSet(file=[rules]).SerializeToString())
         descriptors.flush()
-        contract = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.rglob(files))
-        roots = [f"--proto_path={root}" for root in (PROTOS, COMMON_PROTOS, WELL_KNOWN_PROTOS)]
+        contract = sorted(str(path.relative_to(folder)) for path in folder.rglob(files))
+        roots = [f"--proto_path={root}" for root in (folder, COMMON_PROTOS, WELL_KNOWN_PROTOS)]
         flags = [f"--descriptor_set_in={descriptors.name}", *roots, *outputs]
         status: int = protoc.main(["protoc", *flags, *contract, *more])
         return status
@@ -37,8 +40,9 @@ def compile_contract(outputs: list[str], files: str = "*.proto", more: Sequence[
 def main(arguments: list[str]) -> int:
     """Does what the arguments say; gives the exit status."""
     match arguments:
-        case ["--image", file]:
-            return compile_contract([f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"])
+        case ["--image", file, *folder]:
+            image = [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"]
+            return compile_contract(image, folder=Path(*folder) if folder else PROTOS)
         case [out]:
             messages = [f"--python_out={out}", f"--mypy_out={out}"]
             stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out={out}"]

@@ -51,7 +51,9 @@ class Settings(BaseSettings):
         description="A replica set or sharded cluster to use; without it the server runs a MongoDB of its own.",
     )
     mongodb_database: str = Field(default="songs", min_length=1, max_length=38, description="The database in MongoDB.")
-    mongodb_timeout: float = Field(default=1.5, gt=0, le=60, description="Seconds that MongoDB may take for one call.")
+    mongodb_timeout: float = Field(
+        default=1.5, gt=0, le=60, description="Seconds that MongoDB may take for one operation."
+    )
     keys_directory: Path | None = Field(
         default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
     )

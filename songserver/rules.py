@@ -22,9 +22,6 @@ FORMS: Mapping[Form.ValueType, Callable[[str], str]] = {
     reading_pb2.FORM_ISRC: canonical_isrc,
 }
 
-_MESSAGE_RULE = 3
-"""The number of `buf.validate.MessageRules.cel`: the first element of the rule path of a rule on a whole message."""
-
 
 class _Plan(NamedTuple):
     """What there is to bring into canonical form in messages of one type."""
@@ -114,7 +111,7 @@ def _read(violation: protovalidate.Violation, root: Descriptor, at: str) -> tupl
         if element.subscript is not None:
             value = element.subscript.value
             path += f'["{value}"]' if isinstance(value, str) else f"[{value}]"
-    if proto.rule and proto.rule.elements[0].field_number == _MESSAGE_RULE:
+    if descriptor is not None and not proto.rule:
         # A rule on a whole message is named for the field that it is about.
         path += ("." if path else "") + proto.rule_id
     return code or status_pb2.INVALID_DATA_FORMAT, Violation(path, proto.message)

@@ -1,4 +1,4 @@
-"""How many calls are in flight at once, and how long the database may take for one."""
+"""How many calls are in flight at once, and how much of the caller's deadline the database has."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -23,7 +23,8 @@ class Limits:
         Args:
             max_calls: Calls in flight at the most. (Ours, and not grpc's `maximum_concurrent_rpcs`, which would refuse
                 health checks too.)
-            database_timeout: Seconds that the database has for a unary call, if the caller's deadline is not sooner.
+            database_timeout: Seconds that each operation of the database has anyway: a caller's deadline that is later
+                makes no difference to it. (Nor may it: what a call waits for besides is not the database's fault.)
             database_within: Bounds the operations in its block to so many seconds in all (None: each by itself).
         """
         self._max_calls = max_calls
@@ -50,9 +51,7 @@ class Limits:
             self._in_flight -= 1
 
     def _database_time(self, call: Call) -> float | None:
-        if call.method.client_streaming or call.method.server_streaming:
-            return None
         remaining = call.remaining
-        if remaining is None:
-            return self._database_timeout
-        return max(0.001, min(self._database_timeout, remaining - DEADLINE_MARGIN))
+        if remaining is None or remaining > self._database_timeout:
+            return None
+        return max(0.001, remaining - DEADLINE_MARGIN)
