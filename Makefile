@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
+CONTRACT := generated/songs/v1/contract.binpb
 BUF := .ci/node_modules/.bin/buf
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
@@ -29,15 +30,15 @@ lint: setup $(BUF)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python clients/python/unasync.py --check
-	$(BIN)/python protos/generate.py --image $(VENV)/contract.binpb
-	$(BUF) lint $(VENV)/contract.binpb --path songs --config protos/buf.yaml
+	$(BUF) lint $(CONTRACT) --path songs --config protos/buf.yaml
 	$(BUF) format --diff --exit-code protos
 	.ci/breaking $(BUF)
 
-# What protoc makes of the contract.
+# What follows from the contract: generated/, and the tables of the documentation.
 protos: setup
 	rm -rf generated/songs/v1 generated/buf/validate
-	$(BIN)/python protos/generate.py generated
+	$(BIN)/python protos/generate.py generated 2>/dev/null
+	$(BIN)/python docs/tables.py
 
 # Pins and hashes of all that is installed.
 lock: $(UV)

@@ -1,10 +1,12 @@
-"""Makes the Python of `generated/` from the contract: messages, stubs and their types.
+"""Makes `generated/` from the contract: messages, stubs and types for Python, and `contract.binpb` for all others.
 
     python protos/generate.py OUT            writes it below the import root OUT (`make protos`: generated/)
     python protos/generate.py --image FILE [FOLDER]
                                              writes the contract, or the one in FOLDER, as one descriptor set for buf
 
-No package carries `buf/validate/validate.proto` as text; protovalidate has its descriptor, and protoc takes that.
+`contract.binpb` is the whole contract as one descriptor set, with its comments and all that it imports: what reflection
+tells, and what protoc in any language takes with `--descriptor_set_in`. It has to: no package carries
+`buf/validate/validate.proto` as text; protovalidate has its descriptor, and that is what goes in here.
 """
 
 import sys
@@ -37,17 +39,25 @@ def compile_contract(
         return status
 
 
+def compile_image(file: str, folder: Path) -> int:
+    """Writes the contract in a folder as one descriptor set; gives protoc's exit status."""
+    return compile_contract(
+        [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"], folder=folder
+    )
+
+
 def main(arguments: list[str]) -> int:
     """Does what the arguments say; gives the exit status."""
     match arguments:
         case ["--image", file, *folder]:
-            image = [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"]
-            return compile_contract(image, folder=Path(*folder) if folder else PROTOS)
+            return compile_image(file, Path(*folder) if folder else PROTOS)
         case [out]:
             messages = [f"--python_out={out}", f"--mypy_out={out}"]
             stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out={out}"]
-            return compile_contract(messages, more=["buf/validate/validate.proto"]) or compile_contract(
-                stubs, "*_service.proto"
+            return (
+                compile_contract(messages, more=["buf/validate/validate.proto"])
+                or compile_contract(stubs, "*_service.proto")
+                or compile_image(f"{out}/songs/v1/contract.binpb", PROTOS)
             )
         case _:
             sys.exit(__doc__)

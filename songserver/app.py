@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import structlog
 from grpc import aio
 from grpc_channelz.v1 import channelz
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from songs.v1 import song_service_pb2, user_service_pb2
 from songs.v1.access_pb2 import Privilege
@@ -32,6 +31,7 @@ from songserver.interceptors.limits import Limits
 from songserver.interceptors.telemetry import telemetry
 from songserver.interceptors.validation import Validation
 from songserver.paging import PageTokens
+from songserver.reflection import Reflection
 from songserver.rpc import Handler, Interceptor, Method, handlers
 from songserver.rules import Rules
 from songserver.services.importing import Importing
@@ -133,8 +133,8 @@ async def _until_there(mongo: Mongo) -> None:
     while True:
         try:
             return await mongo.ping()
-        except DatabaseFailure:
-            if time.monotonic() > give_up:
+        except DatabaseFailure as failure:
+            if failure.retry_after is None or time.monotonic() > give_up:
                 raise
             log.warning("waiting for MongoDB", seconds_left=round(give_up - time.monotonic()))
             await asyncio.sleep(1)
@@ -169,18 +169,18 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         grpcio.add_methods(server, wire(settings, mongo, accounts))
         names = [service.full_name for service in SERVICES]
         health = Health(mongo, names)
-        await health.start(server)
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
         _add_standard_services(server, settings, names)
         address = grpcio.add_port(server, settings)
         await server.start()
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         stack.push_async_callback(health.stop)
+        await health.start()
         yield Running(address, accounts)
 
 
 def _add_standard_services(server: aio.Server, settings: Settings, names: list[str]) -> None:
     if settings.reflection:
-        health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server)
+        Reflection([*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name]).add_to(server)
     if settings.channelz:
         channelz.add_channelz_servicer(server)

@@ -39,12 +39,17 @@ def settings_flags(command: Callable[..., T]) -> Callable[..., T]:
 
 
 def _option(name: str, field: FieldInfo) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    flag = "--" + name.replace("_", "-")
+    flag = flag_name(name)
     if field.annotation is bool:
         flag = f"{flag}/--no-{flag.removeprefix('--')}"
     default = describe_default(field)
     remark = "; ".join(filter(None, [environment_name(name), default and f"default {default}"]))
     return click.option(flag, name, type=_type(field.annotation), default=None, help=f"{field.description} [{remark}]")
+
+
+def flag_name(setting: str) -> str:
+    """Gives the command-line flag of a setting."""
+    return "--" + setting.replace("_", "-")
 
 
 def describe_default(field: FieldInfo) -> str:

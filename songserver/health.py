@@ -3,22 +3,31 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
+import grpc
 import structlog
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from songserver.errors import DatabaseFailure
 from songserver.storage.mongo import Mongo
 
-INTERVAL = 0.5
-"""Seconds between two looks at MongoDB."""
+INTERVAL = 0.25
+"""Seconds between two looks at MongoDB: with the time of a look itself, health follows it within 2 s."""
+
+Context: TypeAlias = "aio.ServicerContext[Any, Any]"
 
 log = structlog.get_logger()
 
 
-class Health:
-    """Watches MongoDB, and tells who asks for the health of the server or of one of its services."""
+class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its stubs have no types
+    """Looks after MongoDB, and tells who asks for the health of the server or of one of its services.
+
+    grpcio-health-checking has a servicer too, but its Watch goes on for ever: each watcher would hold up a stop for the
+    whole grace.
+    """
 
     def __init__(self, mongo: Mongo, services: Sequence[str]) -> None:
         """
@@ -27,40 +36,66 @@ class Health:
             services: Full names of the services.
         """
         self._mongo = mongo
-        self._services = ["", *services]
-        self._servicer = health.aio.HealthServicer()
-        self._watch: asyncio.Task[None] | None = None
+        self._services = {"", *services}
+        self._status = HealthCheckResponse.NOT_SERVING
+        self._stopping = False
+        self._changed = asyncio.Condition()
+        self._looking: asyncio.Task[None] | None = None
 
-    async def start(self, server: aio.Server) -> None:
-        """Adds the health service to a server that has not started, and begins to watch."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
-        await self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._watch = asyncio.create_task(self._watch_mongo())
+    async def start(self) -> None:
+        """Takes a first look at MongoDB, and goes on looking."""
+        await self._look()
+        self._looking = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:
-        """Says NOT_SERVING from now on, so that no more calls are sent here."""
-        if self._watch:
-            self._watch.cancel()
+        """Says NOT_SERVING from now on, so that no more calls are sent here, and ends what is watched."""
+        if self._looking:
+            self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        await self._servicer.enter_graceful_shutdown()
+                await self._looking
+        self._stopping = True
+        await self._tell(HealthCheckResponse.NOT_SERVING)
 
-    async def _watch_mongo(self) -> None:
-        serving: bool | None = None
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
+        """Gives the health; NOT_FOUND for a service that is not here."""
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no service {request.service!r} here")
+        return HealthCheckResponse(status=self._status)
+
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802
+        """Gives the health, and then every change of it until the server stops."""
+        known = request.service in self._services
+        told = None
         while True:
-            before = serving
-            try:
-                await self._mongo.ping()
-                serving = True
-            except DatabaseFailure:
-                serving = False
-            if serving != before:
-                log.log(20 if serving else 30, "serving" if serving else "not serving: MongoDB is away")
-                await self._tell(
-                    health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-                )
-            await asyncio.sleep(INTERVAL)
+            seen = self._status
+            status = seen if known else HealthCheckResponse.SERVICE_UNKNOWN
+            if status != told:
+                await context.write(HealthCheckResponse(status=status))
+                told = status
+            if self._stopping:
+                return
+            async with self._changed:
+                while self._status == seen and not self._stopping:
+                    await self._changed.wait()
 
-    async def _tell(self, status: health_pb2.HealthCheckResponse.ServingStatus.ValueType) -> None:
-        for service in self._services:
-            await self._servicer.set(service, status)
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            await self._look()
+
+    async def _look(self) -> None:
+        try:
+            await self._mongo.ping()
+        except DatabaseFailure as failure:
+            if self._status != HealthCheckResponse.NOT_SERVING:
+                log.warning("not serving", reason=failure.message)
+            await self._tell(HealthCheckResponse.NOT_SERVING)
+        else:
+            if self._status != HealthCheckResponse.SERVING:
+                log.info("serving")
+            await self._tell(HealthCheckResponse.SERVING)
+
+    async def _tell(self, status: HealthCheckResponse.ServingStatus.ValueType) -> None:
+        async with self._changed:
+            self._status = status
+            self._changed.notify_all()

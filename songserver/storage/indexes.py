@@ -1,8 +1,10 @@
 """The indexes of all collections. Made at start; making one that is there does nothing."""
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
 
-from songserver.storage.mongo import Mongo, database_within
+from songserver.errors import DatabaseFailure
+from songserver.storage.mongo import Mongo, database_within, reason
 
 SONGS = [
     IndexModel("identity", name="identity", unique=True),
@@ -29,12 +31,15 @@ async def make_indexes(mongo: Mongo) -> None:
     """Makes all indexes that are not there yet.
 
     Raises:
-        DatabaseFailure: If MongoDB is away, or has an index of another make under the same name.
+        DatabaseFailure: If MongoDB is away, does not let us, or has an index of another make under the same name.
     """
-    with database_within(BUILD_TIME):
-        await mongo.collection("songs").create_indexes(SONGS)
-        await mongo.collection("users").create_indexes(USERS)
-        await mongo.collection("sessions").create_indexes(SESSIONS)
+    try:
+        with database_within(BUILD_TIME):
+            await mongo.collection("songs").create_indexes(SONGS)
+            await mongo.collection("users").create_indexes(USERS)
+            await mongo.collection("sessions").create_indexes(SESSIONS)
+    except OperationFailure as error:
+        raise DatabaseFailure(f"MongoDB does not make an index: {reason(error)}") from error
 
 
 BUILD_TIME = 3600.0

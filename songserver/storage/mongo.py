@@ -21,6 +21,8 @@ Collection: TypeAlias = AsyncCollection[Document]
 
 log = structlog.get_logger()
 
+PING_TIME = 1.0
+"""Seconds that MongoDB may take to say that it is there."""
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
 
@@ -63,15 +65,17 @@ class Mongo:
         """Asks whether there is a MongoDB that takes writes.
 
         Raises:
-            DatabaseFailure: If there is none, or it does not let us in.
+            DatabaseFailure: If there is none, or, without `retry_after`, if it does not let us in.
         """
-        with database_within(None):
-            try:
+        try:
+            with pymongo.timeout(PING_TIME):
                 hello = await self._database.command("hello")
-            except OperationFailure as error:
-                raise DatabaseFailure(f"MongoDB refuses us: {error.details}") from error
-            if not (hello.get("isWritablePrimary") or hello.get("msg") == "isdbgrid"):
-                raise DatabaseFailure("MongoDB has no primary now", retry_after=RETRY_AFTER)
+        except PyMongoError as error:
+            if _may_pass(error):
+                raise DatabaseFailure(f"MongoDB is not there: {reason(error)}", retry_after=RETRY_AFTER) from error
+            raise DatabaseFailure(f"MongoDB does not let us in: {reason(error)}; look at mongodb_uri") from error
+        if not (hello.get("isWritablePrimary") or hello.get("msg") == "isdbgrid"):
+            raise DatabaseFailure("MongoDB has no primary now", retry_after=RETRY_AFTER)
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -95,12 +99,24 @@ def database_within(seconds: float | None) -> Iterator[None]:
             with pymongo.timeout(seconds):
                 yield
     except PyMongoError as error:
-        if not (error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError")):
+        if not _may_pass(error):
             raise
         log.warning("database failure", error=str(error)[:500])
         raise DatabaseFailure(
             "the database is away, failing over or too slow: try again", retry_after=RETRY_AFTER
         ) from error
+
+
+def reason(error: PyMongoError) -> str:
+    """Gives what an error says to a person, without what is added for machines."""
+    if isinstance(error, OperationFailure) and error.details:
+        return str(error.details.get("errmsg", error)).rstrip(".")
+    return str(error).partition(", Timeout:")[0]
+
+
+def _may_pass(error: PyMongoError) -> bool:
+    """Whether it is for MongoDB being away, failing over or too slow."""
+    return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError")
 
 
 def now() -> DatetimeMS:

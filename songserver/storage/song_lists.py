@@ -101,7 +101,7 @@ def to_query(selected: SongFilter) -> Document:
     if selected.isrc:
         query["isrc"] = selected.isrc
     if selected.created_by:
-        query["created_by"] = selected.created_by
+        query["created_by"] = selected.created_by.lower()
     if selected.year_from or selected.year_to:
         query["keys.release_date"] = {
             "$gte": date_number(selected.year_from or 1),

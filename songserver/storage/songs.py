@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pymongo
 import uuid_utils
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
@@ -14,8 +13,6 @@ from songserver.errors import SongExists, SongNotFound, StaleEtag
 from songserver.storage.mongo import Document, Mongo, now
 from songserver.storage.song_documents import EDITABLE, FULL, LISTED, to_document, to_song
 
-BULK_TIME = 10.0
-"""Seconds that many songs at once may take to be stored, where the caller's deadline is not sooner."""
 ETAG = re.compile(r"[0-9]{1,18}")
 DUPLICATE_KEY = 11000
 """MongoDB's error code for a second document with the same unique key."""
@@ -165,8 +162,7 @@ class Songs:
     async def _insert(self, documents: list[Document]) -> list[int]:
         """Inserts what can be inserted; gives the places of those that have a unique key which is there already."""
         try:
-            with pymongo.timeout(BULK_TIME):
-                await self._songs.insert_many(documents, ordered=False)
+            await self._songs.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(failure["code"] != DUPLICATE_KEY for failure in failures):

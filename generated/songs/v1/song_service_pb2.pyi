@@ -409,7 +409,7 @@ class SearchSongsRequest(_message.Message):
     page_size: _builtins.int
     """How many results a page has at the most: 0 means 20, more than 100 is taken as 100, below 0 is an error."""
     page_token: _builtins.str
-    """Continues a search: the next_page_token of the page before, with the same query. The 500 best results can be paged
+    """Continues a search: the next_page_token of the page before, with the same query. The 200 best results can be paged
     through.
     """
     def __init__(
