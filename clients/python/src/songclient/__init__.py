@@ -1,0 +1,88 @@
+"""Client of the song server.
+
+    from songclient import Song, SongClient
+
+    with SongClient("127.0.0.1:50051", username="admin", password="the password") as client:
+        client.create_song(Song(title="Orange Horizon", artists=["The Harbour Lights"]))
+        for song in client.search_songs("orange hor"):
+            print(song.title, "by", ", ".join(song.artists))
+
+`AsyncSongClient` is the same for asyncio. What goes wrong is a `SongClientError`, with a class of
+its own for each code of the contract (`SongExists`, `SignInFailed`, ...).
+"""
+
+from google.type.date_pb2 import Date
+
+from songclient.aio.client import AsyncSongClient
+from songclient.channel import TLS
+from songclient.errors import (
+    DbOperationFailed,
+    DeadlineExceeded,
+    InternalError,
+    InvalidDataFormat,
+    InvalidPageNumber,
+    InvalidSongDetails,
+    InvalidUserDetails,
+    Overloaded,
+    PrivilegeError,
+    RequestParseError,
+    ServerUnavailable,
+    SignInFailed,
+    SongClientError,
+    SongExists,
+    SongNotFound,
+    StaleEtag,
+    UsernameExists,
+    UserNotFound,
+    UserParseError,
+    Violation,
+)
+from songclient.sync.client import SongClient
+from songs.v1.access_pb2 import Privilege
+from songs.v1.song_pb2 import Song, SongFilter, SongOrder
+from songs.v1.song_service_pb2 import (
+    ImportResult,
+    ListSongsResponse,
+    SearchSongsResponse,
+    SongResult,
+)
+from songs.v1.status_pb2 import StatusCode
+from songs.v1.user_pb2 import Session, User
+
+__all__ = [
+    "TLS",
+    "AsyncSongClient",
+    "Date",
+    "DbOperationFailed",
+    "DeadlineExceeded",
+    "ImportResult",
+    "InternalError",
+    "InvalidDataFormat",
+    "InvalidPageNumber",
+    "InvalidSongDetails",
+    "InvalidUserDetails",
+    "ListSongsResponse",
+    "Overloaded",
+    "Privilege",
+    "PrivilegeError",
+    "RequestParseError",
+    "SearchSongsResponse",
+    "ServerUnavailable",
+    "Session",
+    "SignInFailed",
+    "Song",
+    "SongClient",
+    "SongClientError",
+    "SongExists",
+    "SongFilter",
+    "SongNotFound",
+    "SongOrder",
+    "SongResult",
+    "StaleEtag",
+    "StatusCode",
+    "User",
+    "UserNotFound",
+    "UserParseError",
+    "UsernameExists",
+    "Violation",
+]

@@ -1,0 +1,1 @@
+"""The client for asyncio. `songclient.sync` is generated from this package."""

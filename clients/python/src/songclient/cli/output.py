@@ -1,0 +1,96 @@
+"""Prints results: tables on a terminal, texts between tabs in a pipe, JSON for machines."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+M = TypeVar("M", bound=Message)
+
+Fields = dict[str, str]
+"""What is shown of one thing: texts by their headings, in order."""
+
+PROSE = {"title", "artists", "album", "display name"}
+"""The headings of texts that may take several lines."""
+TABLE_ROWS = 200
+"""After how many rows a long list goes on in a new table, so that it is shown as it comes."""
+
+_CONTROLS = {code: "\ufffd" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"}
+
+
+class Output:
+    """Where results go: standard output, in the form that its reader needs."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """Print JSON, or else for people and their pipes."""
+        self.as_json = as_json
+        self._console = Console(highlight=False)
+        self._tables = not as_json and self._console.is_terminal
+
+    def one(self, message: M, show: Callable[[M], Fields]) -> None:
+        """Print one thing: a JSON document, or a line for each of its fields that is set."""
+        if self.as_json:
+            click.echo(_json(message, indent=2))
+            return
+        shown = {name: text for name, text in show(message).items() if text}
+        if not self._tables:
+            for name, text in shown.items():
+                click.echo(f"{name}\t{text}")
+            return
+        table = Table.grid("name", "text", padding=(0, 2))
+        for name, text in shown.items():
+            table.add_row(Text(name, "bold"), Text(_harmless(text)))
+        self._console.print(table)
+
+    def many(self, messages: Iterable[M], show: Callable[[M], Fields]) -> int:
+        """Print a list as it comes, a line a thing or in tables; give how many things it had."""
+        count = 0
+        rows: list[Fields] = []
+        for message in messages:
+            count += 1
+            if self.as_json:
+                click.echo(_json(message, indent=None))
+            elif not self._tables:
+                click.echo("\t".join(show(message).values()))
+            else:
+                rows.append(show(message))
+                if len(rows) == TABLE_ROWS:
+                    self._print_table(rows)
+                    rows.clear()
+        if rows:
+            self._print_table(rows)
+        return count
+
+    def _print_table(self, rows: list[Fields]) -> None:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+        for name in rows[0]:
+            # Prose gives way on a narrow terminal: an id that is parted cannot be copied.
+            table.add_column(name, no_wrap=name not in PROSE, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(_harmless(text)) for text in row.values()))
+        self._console.print(table)
+
+    def document(self, values: dict[str, Any], text: str) -> None:
+        """Print values as a JSON document, or the text that says the same."""
+        click.echo(json.dumps(values, indent=2, ensure_ascii=False) if self.as_json else text)
+
+    def note(self, text: str) -> None:
+        """Tell a person at a terminal something beside the result."""
+        if self._tables:
+            click.echo(text, err=True)
+
+
+def _harmless(text: str) -> str:
+    """Take out of a text that somebody wrote what would command the reader's terminal."""
+    return text.translate(_CONTROLS)
+
+
+def _json(message: Message, indent: int | None) -> str:
+    return json_format.MessageToJson(message, preserving_proto_field_name=True, indent=indent, ensure_ascii=False)

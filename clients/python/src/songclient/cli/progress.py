@@ -1,0 +1,63 @@
+"""Shows on a terminal how far an import is."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+SHOW_EVERY = 100
+"""How many rows pass between two looks at the bar."""
+
+
+class ImportProgress:
+    """A bar on standard error: the part of the files whose rows the server has answered.
+
+    Without the size, as of a pipe, it shows only rows and rate; without a terminal nothing.
+    """
+
+    def __init__(self, sizes: Sequence[int | None]) -> None:
+        """Show the progress through files of so many bytes, which are read one after the other."""
+        self._sizes = iter(sizes)
+        total = None if None in sizes else sum(size or 0 for size in sizes)
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rows]:,} rows, {task.fields[rate]:,.0f}/s"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("importing", total=total, rows=0, rate=0.0)
+        self._begin = time.perf_counter()
+        self._rows = 0
+        self._before = 0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def end_row(self, position: int) -> None:
+        """Count a row that is done, up to a position in bytes in its file."""
+        self._rows += 1
+        if self._rows % SHOW_EVERY == 0:
+            rate = self._rows / (time.perf_counter() - self._begin)
+            completed = self._before + position
+            self._bar.update(self._task, completed=completed, rows=self._rows, rate=rate)
+
+    def end_file(self) -> None:
+        """Go on with the next file."""
+        self._before += next(self._sizes) or 0

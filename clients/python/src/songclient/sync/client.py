@@ -1,0 +1,71 @@
+# Generated from songclient/aio by unasync.py: change it there.
+"""The client as people use it: all calls, in one session."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from songclient.channel import TLS
+from songclient.sync.connection import Connection
+from songclient.sync.songs import SongCalls
+from songclient.sync.users import UserCalls
+from songs.v1.user_pb2 import Session
+
+
+class SongClient(SongCalls, UserCalls):
+    """A client of the song server.
+
+    It signs in with the first call that needs it, renews its session by itself, and sends again
+    what the contract says can be sent again. One client serves any number of concurrent calls; make
+    it where its event loop runs.
+
+    Every method raises a `SongClientError`: of the class that stands for the contract's code, or
+    `ServerUnavailable`, or `DeadlineExceeded`. `timeout` is in seconds, and of each request that
+    the method makes; what is not given here is that of the client.
+    """
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:50051",
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        session: Session | None = None,
+        on_session: Callable[[Session | None], None] | None = None,
+        tls: TLS | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        """Make a client; it connects with its first call.
+
+        `username` and `password` sign in when there is no session, or when it is over; `session`
+        goes on with one that was kept. `on_session` is called with every new session, so that it
+        can be kept, and with None when it is over. Without `tls` the connection is not encrypted.
+
+        Raises ValueError for a user name without a password, or a password without a user name.
+        """
+        connection = Connection(
+            address,
+            username=username,
+            password=password,
+            session=session,
+            on_session=on_session,
+            tls=tls,
+            timeout=timeout,
+        )
+        SongCalls.__init__(self, connection)
+        UserCalls.__init__(self, connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. The session stays good; `sign_out` ends it."""
+        self._connection.channel.close()
