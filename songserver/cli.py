@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def serve(settings: Settings) -> None:
     Without MONGODB_URI the server runs a MongoDB of its own, with its data in the data directory, and makes the account
     "admin" on the first start.
     """
-    _run(_serve(settings))
+    _run(settings, _serve(settings))
 
 
 @main.command("create-admin")
@@ -52,7 +52,7 @@ def serve(settings: Settings) -> None:
 @settings_flags
 def create_admin(settings: Settings, username: str, password: str) -> None:
     """Make an admin account called USERNAME, straight in the database."""
-    _run(_create_admin(settings, username, password))
+    _run(settings, _create_admin(settings, username, password))
     click.echo(f"made the admin account {username}")
 
 
@@ -70,7 +70,7 @@ def create_admin(settings: Settings, username: str, password: str) -> None:
 def populate_command(settings: Settings, song_count: int, user_count: int, password: str | None, seed: int) -> None:
     """Fill the database with invented songs and users, to try things out or for a load test."""
     password = password or secrets.token_urlsafe(12)
-    _run(_populate(settings, song_count, user_count, password, seed))
+    _run(settings, _populate(settings, song_count, user_count, password, seed))
 
 
 @main.command("export-policy")
@@ -82,25 +82,36 @@ def export_policy() -> None:
             click.echo(f"{method.path} {Privilege.Name(method.access).removeprefix('PRIVILEGE_')}")
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
+    configure_logs(settings)
     try:
         asyncio.run(work)
     except FORESEEN as error:
         raise click.ClickException(str(error)) from error
+    except asyncio.CancelledError as error:
+        raise click.Abort from error
 
 
 async def _serve(settings: Settings) -> None:
-    configure_logs(settings)
+    server = asyncio.current_task()
+    assert server
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _on_signals(server.cancel)
     async with serving(settings) as running:
         if not settings.mongodb_uri:
             click.echo(f"MongoDB of its own, data in {settings.data_directory / 'mongodb'}")
             await _make_first_admin(running.accounts, settings.data_directory / "admin-password")
+        _on_signals(stop.set)
         click.echo(f"song server {__version__} listening on {running.address}")
         await stop.wait()
+        # Who asks once more does not want to wait for the calls in flight.
+        _on_signals(server.cancel)
         click.echo("stopping")
+
+
+def _on_signals(act: Callable[[], object]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, act)
 
 
 async def _make_first_admin(accounts: Accounts, password_file: Path) -> None:

@@ -5,13 +5,15 @@ named by `--config` or `SONGSERVER_CONFIG`; the first of these counts. `MONGODB_
 """
 
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from songserver.storage.embedded import default_directory
@@ -30,7 +32,9 @@ Address = Annotated[str, StringConstraints(pattern=r"^(.+:\d{1,5}|unix:.+)$")]
 class Settings(BaseSettings):
     """The settings of one server. Checked when made; pydantic's `ValidationError` says what is wrong with which."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     listen: Address = Field(
         default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one."
@@ -50,9 +54,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("mongodb_uri", "MONGODB_URI"),
         description="A replica set or sharded cluster to use; without it the server runs a MongoDB of its own.",
     )
-    mongodb_database: str = Field(default="songs", min_length=1, max_length=38, description="The database in MongoDB.")
+    mongodb_database: str = Field(
+        default="songs", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="The database in MongoDB."
+    )
     mongodb_timeout: float = Field(
-        default=1.5, gt=0, le=60, description="Seconds that MongoDB may take for one operation."
+        # pymongo notices only twice a second that its time is up: calls are answered within 1.75 s.
+        default=1.25,
+        gt=0,
+        le=60,
+        description="Seconds that MongoDB may take for one operation.",
     )
     keys_directory: Path | None = Field(
         default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
@@ -104,6 +114,8 @@ class Settings(BaseSettings):
         for file in (self.tls_certificate, self.tls_key, self.tls_client_ca):
             if file and not os.access(file, os.R_OK):
                 raise ValueError(f"cannot read {file}: name a PEM file that the server may read")
+        if self.tls_certificate:
+            _check_pem(self.tls_certificate, self.tls_key, self.tls_client_ca)
         return self
 
     @classmethod
@@ -117,6 +129,19 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before the environment before the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _check_pem(certificate: Path, key: Path | None, authorities: Path | None) -> None:
+    """Looks into the files: grpc would only say that it cannot bind, or refuse every client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise ValueError(f"{certificate} and {key} are no PEM certificate and its key, unencrypted: {error}") from error
+    try:
+        context.load_verify_locations(authorities or certificate)
+    except OSError as error:
+        raise ValueError(f"{authorities} has no PEM certificates: {error}") from error
 
 
 class SettingsError(ValueError):
@@ -144,10 +169,23 @@ def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | 
     try:
         return FromFile(**flags)
     except ValidationError as error:
-        lines = (f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg']}" for item in error.errors())
-        raise SettingsError("\n".join(lines)) from error
-    except tomllib.TOMLDecodeError as error:
+        raise SettingsError("\n".join(map(_describe, error.errors()))) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is no TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"cannot read the settings file: {error}") from error
+
+
+def _describe(error: ErrorDetails) -> str:
+    """What is wrong, with what value unless it is a secret, and what would be right."""
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    name = ".".join(map(str, error["loc"]))
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return f"{name}: there is no such setting; `songserver serve --help` has them all"
+    value = "" if SecretStr in get_args(field.annotation) else f", not {error['input']!r}"
+    return f"{name}: {error['msg']}{value} ({field.description})"
 
 
 def environment_name(setting: str) -> str:

@@ -121,6 +121,10 @@ class SignInFailure(SongServerError):
     code = status_pb2.SIGN_IN_FAILURE
 
 
+class RefreshTokenReused(SignInFailure):
+    """A refresh token came a second time: two parties hold the session, which is ended."""
+
+
 class UserParseError(SongServerError):
     """The claims of a token are not a user's."""
 

@@ -27,7 +27,8 @@ class Callers:
         """
         self._users = users
         self._sessions = sessions
-        self._known: TTLCache[str, Caller] = TTLCache(KNOWN_CALLERS, memory)
+        self._memory = memory
+        self.forget()
 
     async def get(self, session_id: str, user_id: str) -> Caller:
         """Gives the user of a session that has not ended.
@@ -35,14 +36,16 @@ class Callers:
         Raises:
             SignInFailure: If the session has ended, or the user is gone.
         """
-        caller = self._known.get(session_id)
+        known = self._known
+        caller = known.get(session_id)
         if caller is None:
             alive, user = await asyncio.gather(self._sessions.is_alive(session_id, user_id), self._users.find(user_id))
             if not alive or user is None:
                 raise SignInFailure("the session has ended: sign in again")
-            caller = self._known[session_id] = Caller(user_id, session_id, user.privilege)
+            caller = known[session_id] = Caller(user_id, session_id, user.privilege)
         return caller
 
     def forget(self) -> None:
         """Looks everybody up anew: sessions or privileges have changed."""
-        self._known.clear()
+        # A new one, so that what a look-up finds that began before the change is not remembered.
+        self._known: TTLCache[str, Caller] = TTLCache(KNOWN_CALLERS, self._memory)

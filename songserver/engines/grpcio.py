@@ -1,5 +1,7 @@
 """The servicers on grpcio's asyncio server."""
 
+import errno
+import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -57,6 +59,7 @@ def add_port(server: aio.Server, settings: Settings) -> str:
     Raises:
         ListenError: If the address is taken, or is none of this machine.
     """
+    _check_free(settings.listen)
     try:
         if settings.tls_certificate and settings.tls_key:
             port = server.add_secure_port(
@@ -65,13 +68,51 @@ def add_port(server: aio.Server, settings: Settings) -> str:
         else:
             port = server.add_insecure_port(settings.listen)
     except RuntimeError as error:
-        raise ListenError(
-            f"cannot listen on {settings.listen}: another server has the port, or the address is not of this machine; "
-            "set `listen` to another one"
-        ) from error
+        raise _cannot_listen(settings.listen, error) from error
     if settings.listen.startswith("unix:"):
         return settings.listen
     return f"{settings.listen.rpartition(':')[0]}:{port}"
+
+
+def _check_free(address: str) -> None:
+    """Refuses an address that another server has.
+
+    Of a name with several addresses grpc would take those that are left, and a Unix socket from under its server.
+    """
+    try:
+        if address.startswith("unix:"):
+            taken = _answers(address.removeprefix("unix:").removeprefix("//"))
+        else:
+            taken = _bound(address)
+    except (OSError, OverflowError) as error:
+        raise _cannot_listen(address, error) from error
+    if taken:
+        raise _cannot_listen(address, "another server has it")
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def _bound(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    for family, kind, _, _, place in socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM):
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((place[0], int(port), *place[2:]))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return True
+                # A name may have addresses, of IPv6 for one, that this machine has not; one is enough for grpc.
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+    return False
+
+
+def _cannot_listen(address: str, why: object) -> ListenError:
+    return ListenError(f"cannot listen on {address} ({why}): set `listen` to an address of this machine that is free")
 
 
 def _credentials(settings: Settings, tls_certificate: Path, tls_key: Path) -> grpc.ServerCredentials:

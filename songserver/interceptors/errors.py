@@ -20,11 +20,13 @@ from songserver.errors import GRPC_STATUS, SongServerError
 from songserver.rpc import Call, Handler, Status
 
 DOMAIN = "songs.v1"
-MAX_VIOLATIONS = 2000
+MAX_VIOLATIONS = 3000
 """Bytes that the field violations may take. All details stay under 4 kB; over 8 kB of trailers, grpc would fail the
 call with RESOURCE_EXHAUSTED instead."""
+MAX_TEXT = 200
+"""Bytes that the field of a violation, and its description, may take."""
 MAX_MESSAGE = 500
-"""Characters of the status message."""
+"""Bytes that the status message may take. (In the trailers it stands twice, once with three letters a byte.)"""
 
 log = structlog.get_logger()
 
@@ -72,7 +74,7 @@ def to_status(error: SongServerError, call: Call) -> Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    message = error.message[:MAX_MESSAGE]
+    message = _cut(error.message, MAX_MESSAGE)
     rich = RpcStatus(code=code.value[0], message=message)
     for detail in details:
         rich.details.add().Pack(detail)
@@ -86,8 +88,16 @@ def to_status(error: SongServerError, call: Call) -> Status:
 def _bad_request(error: SongServerError) -> BadRequest:
     """All violations, as far as they have room."""
     bad_request = BadRequest()
-    for violation in error.violations:
-        bad_request.field_violations.add(field=violation.field[:200], description=violation.description[:200])
-        if bad_request.ByteSize() > MAX_VIOLATIONS:
+    room = MAX_VIOLATIONS
+    for field, description in error.violations:
+        violation = BadRequest.FieldViolation(field=_cut(field, MAX_TEXT), description=_cut(description, MAX_TEXT))
+        room -= violation.ByteSize()
+        if room < 0:
             break
+        bad_request.field_violations.append(violation)
     return bad_request
+
+
+def _cut(text: str, size: int) -> str:
+    """The beginning of a text that takes up to so many bytes as UTF-8."""
+    return text.encode()[:size].decode(errors="ignore")

@@ -30,26 +30,22 @@ class Importing:
     ) -> AsyncIterator[list[pb.ImportResult]]:
         """Makes the songs of a stream; gives the results of each message once its songs are stored.
 
-        At the most three messages are held at a time: one that is read, one that waits and one that is stored.
+        Two messages are held at a time: one that is stored, and the next one.
         """
-        checked: asyncio.Queue[list[Checked] | None] = asyncio.Queue(maxsize=1)
-
-        async def read() -> None:
-            try:
-                async for request in requests:
-                    await checked.put(await self._check(request.items, user_id))
-            finally:
-                await checked.put(None)
-
-        reader = asyncio.create_task(read())
+        index = 0
+        ahead = asyncio.create_task(self._next(requests, user_id))
         try:
-            index = 0
-            while (batch := await checked.get()) is not None:
+            while (batch := await ahead) is not None:
+                ahead = asyncio.create_task(self._next(requests, user_id))
                 yield await self._store(batch, index)
                 index += len(batch)
-            await reader
         finally:
-            reader.cancel()
+            ahead.cancel()
+
+    async def _next(self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str) -> list[Checked] | None:
+        """Reads and checks a message; gives None after the last one."""
+        request = await anext(requests, None)
+        return None if request is None else await self._check(request.items, user_id)
 
     async def _check(self, items: Sequence[pb.ImportItem], user_id: str) -> list[Checked]:
         checked: list[Checked] = []

@@ -7,7 +7,7 @@ from songs.v1.user_service_pb2_grpc import UserServiceServicer
 from songserver.auth.callers import Callers
 from songserver.auth.passwords import Passwords
 from songserver.auth.tokens import Tokens
-from songserver.errors import SignInFailure, UserNotFound
+from songserver.errors import RefreshTokenReused, SignInFailure, UserNotFound
 from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import Call
 from songserver.rules import Rules
@@ -55,7 +55,11 @@ class UserService(UserServiceServicer):
         return pb.SignInResponse(session=self._session(session), user=user)
 
     async def RefreshSession(self, request: pb.RefreshSessionRequest, call: Call) -> pb.RefreshSessionResponse:
-        session = await self._sessions.refresh(request.refresh_token)
+        try:
+            session = await self._sessions.refresh(request.refresh_token)
+        except RefreshTokenReused:
+            self._callers.forget()
+            raise
         return pb.RefreshSessionResponse(session=self._session(session))
 
     async def SignOut(self, request: pb.SignOutRequest, call: Call) -> pb.SignOutResponse:

@@ -8,7 +8,7 @@ from hashlib import sha256
 import uuid_utils
 from bson.datetime_ms import DatetimeMS
 
-from songserver.errors import SignInFailure
+from songserver.errors import RefreshTokenReused, SignInFailure
 from songserver.storage.mongo import Mongo, now
 
 USED_TOKENS = 1000
@@ -56,8 +56,9 @@ class Sessions:
         """Goes on with a session; the token it is given is good no more.
 
         Raises:
-            SignInFailure: If the token is not the session's latest one. If it was an earlier one, two parties hold the
-                session, and it ends (RFC 9700, section 4.14.2).
+            SignInFailure: If the token is not the session's latest one.
+            RefreshTokenReused: If it was an earlier one: two parties hold the session, and it ends (RFC 9700, section
+                4.14.2).
         """
         session_id, _, _ = refresh_token.partition(".")
         digest = _hash(refresh_token)
@@ -79,7 +80,7 @@ class Sessions:
             # Either a token that was used before, perhaps a moment ago by a call beside this one, or one made up.
             reused = await self._sessions.delete_one({"_id": session_id, "used_hashes": digest})
             if reused.deleted_count:
-                raise SignInFailure("this refresh token was used before, so the session is ended: sign in again")
+                raise RefreshTokenReused("this refresh token was used before, so the session is ended: sign in again")
             raise SignInFailure("the refresh token is not one of this server: sign in again")
         return session
 

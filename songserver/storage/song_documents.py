@@ -5,7 +5,6 @@ them what the indexes need: `identity`, `request`, `keys` and `words`.
 """
 
 from hashlib import blake2b
-from itertools import chain
 
 import orjson
 from google.type.date_pb2 import Date
@@ -43,17 +42,17 @@ def to_document(song: Song) -> Document:
     artists = [folded(artist) for artist in song.artists]
     album = folded(song.album)
     title_words = words(song.title)
-    artist_words = [words(artist) for artist in song.artists]
+    artist_words = [word for artist in song.artists for word in words(artist)]
     document["identity"] = _identity(folded(song.title), artists, album, song.disc_number, song.track_number)
     document["keys"] = {
         "title": sort_key(song.title, title_words),
-        "artist": sort_key(song.artists[0], artist_words[0]),
+        "artist": sort_key(" ".join(song.artists), artist_words),
         "release_date": document.get("release_date", 0),
         "artists": artists,
         "album": album,
         "genres": [folded(genre) for genre in song.genres],
     }
-    document["words"] = search_tokens(chain(title_words, *artist_words, words(song.album)))
+    document["words"] = search_tokens([*title_words, *artist_words, *words(song.album)])
     return document
 
 

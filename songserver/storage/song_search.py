@@ -19,7 +19,7 @@ CANDIDATES = 200
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
 
-_RANKED = {"artists": True, "popularity": True, "keys.title": True}
+_RANKED = {"popularity": True, "keys.title": True, "keys.artist": True}
 
 
 class SongSearch:
@@ -72,7 +72,7 @@ class Rank(NamedTuple):
 def _rank(row: Document, asked: list[str], phrase: str) -> Rank:
     title = row["keys"]["title"]
     title_words = title.split()
-    name_words = [*title_words, *(word for artist in row["artists"] for word in words(artist))]
+    name_words = title_words + row["keys"]["artist"].split()
     places = (title == phrase, title.startswith(phrase), _all_in(asked, title_words), _all_in(asked, name_words), True)
     return Rank(
         place=places.index(True),

@@ -31,9 +31,9 @@ class _SongOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SongOrder.V
     SONG_ORDER_UNSPECIFIED: _SongOrder.ValueType  # 0
     """The same as SONG_ORDER_CREATE_TIME."""
     SONG_ORDER_TITLE: _SongOrder.ValueType  # 1
-    """The folded title."""
+    """The title as its words are, without regard to case, accents and signs."""
     SONG_ORDER_ARTIST: _SongOrder.ValueType  # 2
-    """The folded name of the first artist."""
+    """The names of the artists, compared like titles."""
     SONG_ORDER_RELEASE_DATE: _SongOrder.ValueType  # 3
     """The release date; songs without one come first."""
     SONG_ORDER_CREATE_TIME: _SongOrder.ValueType  # 4
@@ -45,9 +45,9 @@ class SongOrder(_SongOrder, metaclass=_SongOrderEnumTypeWrapper):
 SONG_ORDER_UNSPECIFIED: SongOrder.ValueType  # 0
 """The same as SONG_ORDER_CREATE_TIME."""
 SONG_ORDER_TITLE: SongOrder.ValueType  # 1
-"""The folded title."""
+"""The title as its words are, without regard to case, accents and signs."""
 SONG_ORDER_ARTIST: SongOrder.ValueType  # 2
-"""The folded name of the first artist."""
+"""The names of the artists, compared like titles."""
 SONG_ORDER_RELEASE_DATE: SongOrder.ValueType  # 3
 """The release date; songs without one come first."""
 SONG_ORDER_CREATE_TIME: SongOrder.ValueType  # 4
