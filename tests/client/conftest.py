@@ -23,6 +23,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
+
 from songclient import AsyncSongClient, SongClient
 from songclient.channel import SERVICES
 from songs.v1.status_pb2 import StatusCode

@@ -6,9 +6,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
-from songclient import AsyncSongClient, Privilege, Song, StatusCode
+
+from songclient import AsyncSongClient, Privilege, PrivilegeError, Song, StatusCode
+from songclient.aio.importing import BATCH_SONGS
 from songs.v1.song_service_pb2 import GetSongResponse
+from songs.v1.user_service_pb2 import GetMeResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,6 +56,25 @@ async def test_an_import_takes_songs_that_come_one_by_one(song_server: SongServe
         results = [result async for result in client.import_songs(songs())]
 
     assert [result.status_code for result in results] == [StatusCode.SUCCESS] * 3
+
+
+@pytest.mark.asyncio
+async def test_songs_that_come_slowly_do_not_hide_why_an_import_was_refused(scripted: Scripted) -> None:
+    scripted.answers["GetMe"] = lambda _request, _context: GetMeResponse()
+    scripted.answers["ImportSongs"] = lambda _requests, context: scripted.fail(
+        context, StatusCode.PRIVILEGE_ERROR, grpc.StatusCode.PERMISSION_DENIED
+    )
+
+    async def songs() -> AsyncIterator[Song]:
+        for number in range(10 * BATCH_SONGS):
+            if number % BATCH_SONGS == 0:
+                await asyncio.sleep(0.002)
+            yield Song(title=f"Song {number}")
+
+    async with AsyncSongClient(scripted.address) as client:
+        for _ in range(10):
+            with pytest.raises(PrivilegeError):
+                await anext(client.import_songs(songs()))
 
 
 @pytest.mark.asyncio

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
-import songclient
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+
+import songclient
 from songclient import (
     DeadlineExceeded,
     InternalError,

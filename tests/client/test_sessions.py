@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from songclient import ServerUnavailable, Session, SignInFailed
 from songs.v1.song_service_pb2 import GetSongResponse
 from songs.v1.user_service_pb2 import (
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     import grpc
     from google.protobuf.message import Message
-    from songclient import SongClient
 
+    from songclient import SongClient
     from tests.client.conftest import Answer, Scripted, Sessions
 
     OpenClient = Callable[..., SongClient]
@@ -240,6 +241,19 @@ def test_changed_credentials_are_those_of_the_next_sign_in(
 
     again = [request for name, request, _ in guarded.requests if name == "SignIn"][-1]
     assert (again.username, again.password) == ("countess", "battery staple")
+
+
+def test_who_brought_a_session_only_has_no_credentials_to_change(
+    guarded: Scripted, sessions: Sessions, open_client: OpenClient
+) -> None:
+    client = open_client(guarded.address, session=sessions.next())
+    client.update_me(username="countess")
+    sessions.good = set()
+    sessions.refuses_refresh = True
+
+    with pytest.raises(SignInFailed):
+        client.get_song("x")
+    assert guarded.calls["SignIn"] == 0
 
 
 def test_a_wrong_password_is_sent_once_though_the_session_had_to_be_renewed(

@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from songclient import TLS, ServerUnavailable, SongClient
 
+from songclient import TLS, ServerUnavailable, SongClient
 from songserver.testing import running_server
 
 if TYPE_CHECKING:

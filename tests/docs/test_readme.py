@@ -132,9 +132,8 @@ def test_each_link_leads_somewhere(page: Path) -> None:
     text = page.read_text()
     for target in re.findall(r"\]\(([^)]+)\)", text):
         if target.startswith("#"):
-            headings = [
-                re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-            ]
+            titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+            headings = [re.sub(r"[^\w-]", "", title.lower().replace(" ", "-")) for title in titles]
             assert target[1:] in headings
         elif not target.startswith("http"):
             assert (page.parent / target.partition("#")[0]).exists(), f"{page}: {target}"
