@@ -37,7 +37,7 @@ lint: setup $(BUF)
 # What follows from the contract: generated/, and the tables of the documentation.
 protos: setup
 	rm -rf generated/songs/v1 generated/buf/validate
-	$(BIN)/python protos/generate.py generated 2>/dev/null
+	$(BIN)/python protos/generate.py generated
 	$(BIN)/python docs/tables.py
 
 # Pins and hashes of all that is installed.
@@ -55,7 +55,8 @@ SECONDS ?= 15
 USERS ?= 20
 
 clean:
-	rm -rf $(VENV) .ci/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/bench/out
+	rm -rf $(VENV) .ci/node_modules clients/node/node_modules clients/go/gen
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis tests/bench/out
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(UV): requirements/uv.txt

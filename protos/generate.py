@@ -41,9 +41,9 @@ def compile_contract(
 
 def compile_image(file: str, folder: Path) -> int:
     """Writes the contract in a folder as one descriptor set; gives protoc's exit status."""
-    return compile_contract(
-        [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"], folder=folder
-    )
+    image = [f"--descriptor_set_out={file}", "--include_imports", "--include_source_info"]
+    # What a client reads the details of an error with.
+    return compile_contract(image, more=["google/rpc/status.proto"], folder=folder)
 
 
 def main(arguments: list[str]) -> int:
@@ -52,8 +52,8 @@ def main(arguments: list[str]) -> int:
         case ["--image", file, *folder]:
             return compile_image(file, Path(*folder) if folder else PROTOS)
         case [out]:
-            messages = [f"--python_out={out}", f"--mypy_out={out}"]
-            stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out={out}"]
+            messages = [f"--python_out={out}", f"--mypy_out=quiet:{out}"]
+            stubs = [f"--grpc_python_out={out}", f"--mypy_grpc_out=quiet:{out}"]
             return (
                 compile_contract(messages, more=["buf/validate/validate.proto"])
                 or compile_contract(stubs, "*_service.proto")

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import grpc
+from google.protobuf import descriptor_pool, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2
@@ -26,7 +27,9 @@ class Reflection:
         Args:
             services: The full names of the services.
         """
-        self._servicer = library.ReflectionServicer([*services, *SERVICES])
+        pool = descriptor_pool.Default()
+        pool.AddSerializedFile(_reflection_v1().SerializeToString())
+        self._servicer = library.ReflectionServicer([*services, *SERVICES], pool)
         contract = FileDescriptorSet.FromString((files("songs.v1") / "contract.binpb").read_bytes())
         self._files: Mapping[str, bytes] = {file.name: file.SerializeToString() for file in contract.file}
         self._service_of_method: Mapping[str, str] = {
@@ -48,14 +51,21 @@ class Reflection:
         )
 
     async def _info(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        async for response in self._servicer.ServerReflectionInfo(self._finding_methods(requests), context):
+        async for response in self._servicer.ServerReflectionInfo(self._finding(requests), context):
             told = response.file_descriptor_response.file_descriptor_proto
             for index, file in enumerate(told):
                 told[index] = self._files.get(FileDescriptorProto.FromString(file).name, file)
             yield response
 
-    async def _finding_methods(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async def _finding(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
         async for request in requests:
             if service := self._service_of_method.get(request.file_containing_symbol):
                 request.file_containing_symbol = service
             yield request
+
+
+def _reflection_v1() -> FileDescriptorProto:
+    """The file of version 1, which differs from v1alpha in its name only."""
+    file = FileDescriptorProto()
+    reflection_pb2.DESCRIPTOR.CopyToProto(file)
+    return text_format.Parse(text_format.MessageToString(file).replace("v1alpha", "v1"), FileDescriptorProto())

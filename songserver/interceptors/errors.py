@@ -78,11 +78,11 @@ def to_status(error: SongServerError, call: Call) -> Status:
     rich = RpcStatus(code=code.value[0], message=message)
     for detail in details:
         rich.details.add().Pack(detail)
-    return Status(
-        code,
-        message,
-        (("song-status-code", number), ("grpc-status-details-bin", rich.SerializeToString())),
-    )
+    trailers = [("song-status-code", number), ("grpc-status-details-bin", rich.SerializeToString())]
+    if error.code == status_pb2.DB_OPERATION_FAILURE:
+        # It has been tried again for as long as it may take: the caller hears of it now, not after three times that.
+        trailers.append(("grpc-retry-pushback-ms", "-1"))
+    return Status(code, message, trailers)
 
 
 def _bad_request(error: SongServerError) -> BadRequest:
