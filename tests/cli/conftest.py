@@ -1,7 +1,10 @@
 """songctl, as a person runs it: against a real server, with a session file of its own."""
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +13,26 @@ from typing import Any
 import pytest
 import structlog
 from click.testing import CliRunner, Result
+
 from songclient import Privilege
 from songclient.cli import main
-
 from songserver.testing import SongServer
 
 TERMINAL = {"FORCE_COLOR": "1", "COLUMNS": "120", "TERM": "xterm"}
 """An environment in which output goes to a terminal."""
+# A shell that starts the tests in the background has SIGINT ignored, and so would every process below.
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from songclient.cli import main; main()",
+]
+DEADLINE = 60.0
+"""Seconds that a process may take."""
 
 
 @dataclass
 class Songctl:
-    """Runs songctl in this process; `env` also runs it in another one."""
+    """Runs songctl, in this process or as one of its own."""
 
     server: SongServer
     env: dict[str, str] = field(default_factory=dict)
@@ -29,15 +40,38 @@ class Songctl:
     def __call__(
         self,
         *args: str,
-        input: str | bytes | None = None,
+        stdin: str | bytes | None = None,
         env: Mapping[str, str | None] | None = None,
         exit_code: int = 0,
     ) -> Result:
         """Run a command, which must end with an exit code and without a traceback."""
-        result = CliRunner().invoke(main, args, input=input, env={**self.env, **(env or {})})
+        result = CliRunner().invoke(main, args, input=stdin, env={**self.env, **(env or {})})
         assert result.exit_code == exit_code, result.output
         assert "Traceback" not in result.output
         return result
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process."""
+        return {**os.environ, **self.env}
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start a command as a process of its own, without a terminal."""
+        return subprocess.Popen(
+            [*COMMAND, *args],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a command as a process of its own."""
+        process = self.start(*args)
+        stdout, stderr = process.communicate(text, timeout=DEADLINE)
+        return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
 
     def error(self, *args: str, exit_code: int = 1, **kwargs: Any) -> str:
         """Run a command that fails, and give what it says."""

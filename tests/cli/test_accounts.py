@@ -1,29 +1,27 @@
 """signup, login, logout, whoami, passwd."""
 
 from songclient import Privilege, SongClient
-
+from songclient.cli.sessions import SessionFile
 from tests.cli.conftest import Songctl
 
 
 def test_signing_up_signs_in(songctl: Songctl) -> None:
-    user = songctl.document(
-        "signup", "ann", "--display-name", "Ann", input="correct horse\ncorrect horse\n"
-    )
+    user = songctl.document("signup", "ann", "--display-name", "Ann", stdin="correct horse\ncorrect horse\n")
     assert (user["username"], user["display_name"]) == ("ann", "Ann")
     assert user["privilege"] == "PRIVILEGE_LISTENER"
     assert songctl.document("whoami")["id"] == user["id"]
 
 
 def test_signing_up_asks_again_until_both_passwords_are_the_same(songctl: Songctl) -> None:
-    asked = songctl("signup", "ann", input="correct horse\nwrong horse\n" + 2 * "second horse\n")
+    asked = songctl("signup", "ann", stdin="correct horse\nwrong horse\n" + 2 * "second horse\n")
     assert "do not match" in asked.stderr
     songctl("login", "ann", env={"SONGCTL_PASSWORD": "second horse"})
 
 
 def test_the_name_is_asked_for(songctl: Songctl) -> None:
-    songctl("signup", input="ann\n", env={"SONGCTL_PASSWORD": "correct horse"})
+    songctl("signup", stdin="ann\n", env={"SONGCTL_PASSWORD": "correct horse"})
     songctl("logout")
-    asked = songctl("login", input="ann\ncorrect horse\n")
+    asked = songctl("login", stdin="ann\ncorrect horse\n")
     assert asked.stdout.splitlines()[0] == "username\tann"
     assert "correct horse" not in asked.output
 
@@ -37,7 +35,7 @@ def test_every_broken_rule_of_an_account_is_told(songctl: Songctl) -> None:
 
 def test_a_wrong_password_does_not_ask_to_log_in(songctl: Songctl) -> None:
     username, _ = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
-    stderr = songctl.error("login", username, "--password-stdin", input="wrong horse\n")
+    stderr = songctl.error("login", username, "--password-stdin", stdin="wrong horse\n")
     assert len(stderr.splitlines()) == 1
     assert "songctl login" not in stderr
     assert songctl.session_files == []
@@ -45,17 +43,17 @@ def test_a_wrong_password_does_not_ask_to_log_in(songctl: Songctl) -> None:
 
 def test_the_password_is_read_from_standard_input(songctl: Songctl) -> None:
     username, password = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
-    songctl("login", username, "--password-stdin", input=f"{password}\r\n")
+    songctl("login", username, "--password-stdin", stdin=f"{password}\r\n")
     assert songctl("whoami").stdout.startswith(f"username\t{username}\n")
 
 
 def test_no_line_on_standard_input_is_no_password(songctl: Songctl) -> None:
-    stderr = songctl.error("login", "ann", "--password-stdin", input="", exit_code=2)
+    stderr = songctl.error("login", "ann", "--password-stdin", stdin="", exit_code=2)
     assert "standard input has no line with the password" in stderr
 
 
 def test_input_that_ends_before_the_answer_says_what_to_do(songctl: Songctl) -> None:
-    assert "see --help" in songctl.error("login", input="", exit_code=2)
+    assert "see --help" in songctl.error("login", stdin="", exit_code=2)
 
 
 def test_who_is_not_signed_in_is_told_how(songctl: Songctl) -> None:
@@ -86,7 +84,7 @@ def test_signing_out_of_a_session_that_is_over_forgets_it(songctl: Songctl) -> N
 
 def test_a_new_password_is_the_one_that_counts(songctl: Songctl) -> None:
     songctl("signup", "ann", env={"SONGCTL_PASSWORD": "correct horse"})
-    songctl("passwd", "--password-stdin", input="correct horse\nsecond horse\n")
+    songctl("passwd", "--password-stdin", stdin="correct horse\nsecond horse\n")
     songctl("whoami")
     songctl.error("login", "ann", env={"SONGCTL_PASSWORD": "correct horse"})
     songctl("login", "ann", env={"SONGCTL_PASSWORD": "second horse"})
@@ -97,14 +95,12 @@ def test_a_new_password_is_the_one_that_counts(songctl: Songctl) -> None:
 
 def test_a_wrong_current_password_changes_nothing(songctl: Songctl) -> None:
     songctl("signup", "ann", env={"SONGCTL_PASSWORD": "correct horse"})
-    stderr = songctl.error("passwd", "--password-stdin", input="wrong horse\nsecond horse\n")
+    stderr = songctl.error("passwd", "--password-stdin", stdin="wrong horse\nsecond horse\n")
     assert "session is over" not in stderr
     songctl("login", "ann", env={"SONGCTL_PASSWORD": "correct horse"})
 
 
 def test_the_session_file_works_with_the_library(songctl: Songctl) -> None:
-    from songclient.cli.sessions import SessionFile
-
     username = songctl.sign_in(Privilege.PRIVILEGE_LISTENER)
     kept = SessionFile(songctl.session_files[0].parent, songctl.server.address)
     with SongClient(songctl.server.address, session=kept.load()) as client:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+
 from songclient import Date, Song
+from songclient.cli.display import date_text, duration_text
 from songclient.cli.fields import SETTERS, setter_for
 
 
@@ -70,6 +72,26 @@ def test_a_text_is_read(column: str, text: str, field: str, value: Any) -> None:
 )
 def test_what_says_that_something_is_not_known_sets_nothing(column: str, text: str) -> None:
     assert read(column, text) == Song()
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "shown"),
+    [
+        ("duration", "3:25", "3:25"),
+        ("duration", "59", "0:59"),
+        ("duration", "205.5", "3:25"),
+        ("duration", "1:02:03", "1:02:03"),
+        ("duration", "0", ""),
+    ],
+)
+def test_a_length_of_time_is_shown_as_it_is_written(column: str, text: str, shown: str) -> None:
+    assert duration_text(read(column, text).duration) == shown
+
+
+@pytest.mark.parametrize("text", ["1999", "1999-02", "1999-12-31"])
+def test_a_date_is_shown_as_it_is_written(text: str) -> None:
+    assert date_text(read("release_date", text).release_date) == text
+    assert date_text(Date()) == ""
 
 
 def test_a_full_date_says_more_than_the_year_beside_it() -> None:

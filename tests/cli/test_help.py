@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from click.testing import CliRunner
+
 from songclient.cli import main
 
 COMMANDS = {
@@ -33,9 +35,7 @@ def test_a_command_is_documented(path: str) -> None:
     first_line = command.get_short_help_str(limit=200)
     assert first_line.endswith("."), f"`songctl {path}` does not begin with a sentence"
     undocumented = [
-        parameter.opts
-        for parameter in command.params
-        if isinstance(parameter, click.Option) and not parameter.help
+        parameter.opts for parameter in command.params if isinstance(parameter, click.Option) and not parameter.help
     ]
     assert not undocumented
 
@@ -43,3 +43,14 @@ def test_a_command_is_documented(path: str) -> None:
 @pytest.mark.parametrize("path", ALL)
 def test_what_a_command_does_is_not_cut_in_the_list_of_commands(path: str) -> None:
     assert not ALL[path].get_short_help_str(limit=60).endswith("...")
+
+
+def test_the_commands_are_listed_in_the_order_in_which_they_are_needed() -> None:
+    listed = CliRunner().invoke(main, ["--help"]).stdout.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in listed[: len(main.commands)]] == list(main.commands)
+    assert list(main.commands)[:2] == ["signup", "login"]
+
+
+def test_no_option_takes_a_password() -> None:
+    options = {option for command in ALL.values() for parameter in command.params for option in parameter.opts}
+    assert {option for option in options if "pass" in option} == {"--password-stdin"}

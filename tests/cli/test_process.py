@@ -5,46 +5,20 @@ import pty
 import shutil
 import signal
 import subprocess
-import sys
+import time
 from pathlib import Path
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
-from songclient import Privilege
-from songclient.cli.sessions import SessionFile
 
+from songclient import Privilege, Session
+from songclient.cli.sessions import SessionFile
 from songserver.config import Settings
 from songserver.testing import running_server
-from tests.cli.conftest import Songctl
-
-COMMAND = [sys.executable, "-c", "from songclient.cli import main; main()"]
-DEADLINE = 60.0
-
-
-def environment(songctl: Songctl) -> dict[str, str]:
-    return {**os.environ, **songctl.env}
-
-
-def start(songctl: Songctl, *args: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *args],
-        env=environment(songctl),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def run(songctl: Songctl, *args: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    process = start(songctl, *args)
-    stdout, stderr = process.communicate(text, timeout=DEADLINE)
-    return subprocess.CompletedProcess(args, process.returncode, stdout, stderr)
+from tests.cli.conftest import COMMAND, DEADLINE, Songctl
 
 
 @pytest.fixture
-def shell(songctl: Songctl, tmp_path: Path) -> Path:
+def shell(tmp_path: Path) -> Path:
     """A directory with the command songctl, for a shell's PATH."""
     script = tmp_path / "bin" / "songctl"
     script.parent.mkdir()
@@ -54,7 +28,7 @@ def shell(songctl: Songctl, tmp_path: Path) -> Path:
 
 
 def in_bash(songctl: Songctl, shell: Path, script: str) -> subprocess.CompletedProcess[str]:
-    env = environment(songctl)
+    env = songctl.environment
     env["PATH"] = f"{shell}:{env['PATH']}"
     return subprocess.run(
         ["bash", "-c", script],
@@ -67,21 +41,21 @@ def in_bash(songctl: Songctl, shell: Path, script: str) -> subprocess.CompletedP
 
 
 def test_exit_codes_tell_how_it_went(editor: Songctl) -> None:
-    assert run(editor, "whoami").returncode == 0
-    assert run(editor, "show", "5").returncode == 1
-    assert run(editor, "shwo", "5").returncode == 2
-    assert run(editor, "import", "-", "--format", "csv", text="title,artist\nA,\n").returncode == 3
+    assert editor.run("whoami").returncode == 0
+    assert editor.run("show", "5").returncode == 1
+    assert editor.run("shwo", "5").returncode == 2
+    assert editor.run("import", "-", "--format", "csv", text="title,artist\nA,\n").returncode == 3
 
 
 def test_a_server_that_is_not_there_is_told_in_a_line(editor: Songctl) -> None:
-    result = run(editor, "--server", "127.0.0.1:1", "login", "ann", "--password-stdin", text="x\n")
+    result = editor.run("--server", "127.0.0.1:1", "login", "ann", "--password-stdin", text="x\n")
     assert result.returncode == 1
     assert "127.0.0.1:1" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
 def test_without_a_terminal_the_password_is_not_asked_for(songctl: Songctl) -> None:
-    result = run(songctl, "login", "ann")
+    result = songctl.run("login", "ann")
     assert result.returncode == 2
     assert "use --password-stdin or SONGCTL_PASSWORD" in result.stderr
     assert len(result.stderr.splitlines()) == 1
@@ -92,7 +66,7 @@ def test_a_password_is_not_shown_where_it_is_typed(songctl: Songctl) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "login", username],
-        env=environment(songctl),
+        env=songctl.environment,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -127,7 +101,7 @@ def test_a_closed_pipe_is_silent(editor: Songctl, shell: Path) -> None:
 
 
 def test_control_c_ends_an_import_cleanly(editor: Songctl) -> None:
-    process = start(editor, "import", "-", "--format", "csv")
+    process = editor.start("import", "-", "--format", "csv")
     assert process.stdin is not None
     process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
     process.stdin.flush()
@@ -138,16 +112,14 @@ def test_control_c_ends_an_import_cleanly(editor: Songctl) -> None:
     assert "Traceback" not in stderr
 
 
-def test_an_import_that_loses_its_server_says_how_far_it_came(
-    song_server_settings: Settings, tmp_path: Path
-) -> None:
+def test_an_import_that_loses_its_server_says_how_far_it_came(song_server_settings: Settings, tmp_path: Path) -> None:
     with running_server(song_server_settings) as server:
         songctl = Songctl(
             server,
             {"SONGCTL_SERVER": server.address, "SONGCTL_SESSION": str(tmp_path / "sessions")},
         )
         songctl.sign_in(Privilege.PRIVILEGE_EDITOR)
-        process = start(songctl, "import", "-", "--format", "csv")
+        process = songctl.start("import", "-", "--format", "csv")
         assert process.stdin is not None
         process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
         process.stdin.flush()
@@ -158,16 +130,50 @@ def test_an_import_that_loses_its_server_says_how_far_it_came(
     assert len(stderr.splitlines()) == 1
 
 
-def test_many_at_once_renew_a_session_that_is_about_to_end(editor: Songctl) -> None:
-    kept = SessionFile(editor.session_files[0].parent, editor.server.address)
+def near_its_end(songctl: Songctl) -> tuple[SessionFile, Session]:
+    """Make the session that is kept one that the next command must renew."""
+    kept = SessionFile(songctl.session_files[0].parent, songctl.server.address)
     session = kept.load()
     assert session is not None
-    past = Timestamp()
-    past.GetCurrentTime()
-    session.access_token_expire_time.CopyFrom(past)
+    session.access_token_expire_time.GetCurrentTime()
     session.access_token = "over"
     kept.save(session)
-    processes = [start(editor, "whoami") for _ in range(4)]
+    return kept, session
+
+
+def test_a_long_command_lets_others_go_on_once_it_has_renewed_the_session(editor: Songctl) -> None:
+    kept, before = near_its_end(editor)
+    process = editor.start("import", "-", "--format", "csv")
+    assert process.stdin is not None
+    process.stdin.write("title,artist\nA,Ann\n")
+    process.stdin.flush()
+    deadline = time.monotonic() + DEADLINE
+    while kept.load() == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    near_its_end(editor)
+    assert editor.run("whoami").returncode == 0
+    process.communicate(timeout=DEADLINE)
+    assert process.returncode == 0
+
+
+def test_a_song_that_changed_while_it_was_asked_about_is_not_removed(editor: Songctl) -> None:
+    song = editor.document("add", "--title", "Nordlicht", "--artist", "Ann")
+    process = editor.start("rm", song["id"])
+    assert process.stderr is not None
+    shown = ""
+    while not shown.endswith("?"):
+        shown += process.stderr.read(1)
+    editor("edit", song["id"], "--label", "Dewtone")
+    _, stderr = process.communicate("y\n", timeout=DEADLINE)
+    assert process.returncode == 1
+    assert "has changed" in stderr
+    editor("show", song["id"])
+
+
+def test_many_at_once_renew_a_session_that_is_about_to_end(editor: Songctl) -> None:
+    kept, session = near_its_end(editor)
+    processes = [editor.start("whoami") for _ in range(4)]
     for process in processes:
         _, stderr = process.communicate(timeout=DEADLINE)
         assert (process.returncode, stderr) == (0, "")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from songclient import Song
 from songclient.cli.reading import CsvSongs, JsonLinesSongs, Row, UnreadableFileError
 

@@ -1,11 +1,15 @@
 """The files that keep sessions."""
 
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from songclient import Session
-from songclient.cli.sessions import SessionFile, sessions_directory
+from songclient.cli.sessions import RENEWAL_MARGIN, SessionFile, sessions_directory
 
 
 def mode(path: Path) -> int:
@@ -52,9 +56,39 @@ def test_a_session_that_cannot_be_written_leaves_the_one_before(tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]
 
 
-def test_the_directory_follows_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def ending_in(seconds: float, token: str) -> Session:
+    session = Session(access_token=token)
+    session.access_token_expire_time.FromNanoseconds(int((time.time() + seconds) * 1e9))
+    return session
+
+
+def test_one_renews_a_session_and_the_others_wait_for_it(tmp_path: Path) -> None:
+    kept = SessionFile(tmp_path, "localhost:1")
+    kept.save(ending_in(RENEWAL_MARGIN / 2, "old"))
+    with ThreadPoolExecutor(1) as other, ExitStack() as first, ExitStack() as second:
+        assert kept.load_to_renew(first) == kept.load()
+        waiting = other.submit(kept.load_to_renew, second)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.2)
+        kept.save(ending_in(600, "new"))
+        first.close()
+        renewed = waiting.result(10)
+        assert renewed is not None
+        assert renewed.access_token == "new"
+        with ExitStack() as third:
+            kept.save(ending_in(RENEWAL_MARGIN / 2, "old again"))
+            assert other.submit(kept.load_to_renew, third).result(10) is not None
+
+
+def test_a_session_that_lasts_needs_no_lock(tmp_path: Path) -> None:
+    kept = SessionFile(tmp_path, "localhost:1")
+    kept.save(ending_in(600, "new"))
+    with ExitStack() as renewal:
+        assert kept.load_to_renew(renewal) == kept.load()
+    assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]
+
+
+def test_the_directory_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     monkeypatch.delenv("SONGCTL_SESSION", raising=False)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)

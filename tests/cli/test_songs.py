@@ -1,11 +1,12 @@
 """add, show, search, list, edit, rm."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from songclient import Privilege
 
+from songclient import Privilege, Song, SongClient
 from tests.cli.conftest import TERMINAL, Songctl
 
 EVERYTHING = {
@@ -88,13 +89,13 @@ def test_a_song_is_shown_to_a_person(editor: Songctl) -> None:
 
 def test_a_song_is_added_from_json(editor: Songctl) -> None:
     song = json.dumps({"title": "Nordlicht", "artists": ["Ann"], "duration": "205s"})
-    added = editor.document("add", "--file", "-", "--artist", "Bo", "--artist", "Cy", input=song)
+    added = editor.document("add", "--file", "-", "--artist", "Bo", "--artist", "Cy", stdin=song)
     assert (added["title"], added["artists"]) == ("Nordlicht", ["Bo", "Cy"])
     assert added["duration"] == "205s"
 
 
 def test_what_is_no_song_in_json_is_not_added(editor: Songctl) -> None:
-    stderr = editor.error("add", "--file", "-", input='{"titel": "Nordlicht"}')
+    stderr = editor.error("add", "--file", "-", stdin='{"titel": "Nordlicht"}')
     assert "is not a song in proto3 JSON" in stderr
     assert len(stderr.splitlines()) == 1
 
@@ -133,9 +134,7 @@ def test_every_broken_rule_of_a_song_is_told(editor: Songctl) -> None:
         ("--external-id", "musicbrainz", "must be NAME=ID"),
     ],
 )
-def test_an_option_that_cannot_be_read_says_why(
-    editor: Songctl, option: str, text: str, reason: str
-) -> None:
+def test_an_option_that_cannot_be_read_says_why(editor: Songctl, option: str, text: str, reason: str) -> None:
     stderr = editor.error("add", "--title", "A", option, text, exit_code=2)
     assert reason in stderr
     assert option in stderr
@@ -152,15 +151,30 @@ def test_who_may_not_add_is_told_so(songctl: Songctl) -> None:
 def test_editing_changes_what_is_given_and_nothing_else(editor: Songctl) -> None:
     options = [word for option in EVERYTHING.items() for word in option]
     song = editor.document("add", *options)
-    changed = editor.document(
-        "edit", song["id"], "--title", "Südlicht", "--genre", "Drone", "--clear", "lyrics"
-    )
+    changed = editor.document("edit", song["id"], "--title", "Südlicht", "--genre", "Drone", "--clear", "lyrics")
     assert changed["title"] == "Südlicht"
     assert changed["genres"] == ["Drone"]
     assert "lyrics" not in changed
     same = set(AS_JSON) - {"title", "genres", "lyrics"}
     assert {name: changed[name] for name in same} == {name: AS_JSON[name] for name in same}
     assert changed["etag"] != song["etag"]
+
+
+def test_a_song_that_somebody_else_changes_meanwhile_is_not_edited(
+    editor: Songctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = add(editor, "Nordlicht")
+    get_song = SongClient.get_song
+
+    def get_song_and_be_outrun(client: SongClient, song_id: str) -> Song:
+        read = get_song(client, song_id)
+        client.update_song(Song(id=song_id, label="Dewtone"))
+        return read
+
+    with monkeypatch.context() as outrun:
+        outrun.setattr(SongClient, "get_song", get_song_and_be_outrun)
+        assert "has changed" in editor.error("edit", song["id"], "--title", "Lost")
+    assert editor.document("show", song["id"])["title"] == "Nordlicht"
 
 
 def test_editing_nothing_or_a_field_twice_is_refused(editor: Songctl) -> None:
@@ -178,10 +192,10 @@ def test_a_song_that_is_not_there_is_told(editor: Songctl) -> None:
 
 def test_removing_asks_first(editor: Songctl) -> None:
     song = add(editor, "Nordlicht")
-    stderr = editor.error("rm", song["id"], input="n\n")
+    stderr = editor.error("rm", song["id"], stdin="n\n")
     assert "Remove 'Nordlicht' by Ann?" in stderr
     assert "songctl: not removed" in stderr
-    editor("rm", song["id"], input="y\n")
+    editor("rm", song["id"], stdin="y\n")
     editor.error("show", song["id"])
 
 
@@ -227,6 +241,7 @@ def shelf(editor: Songctl) -> Songctl:
         ("--page-size 2 --page 2", "C"),
         ("--limit 2", "BA"),
         ("--all", "BAC"),
+        ("--all --desc", "CAB"),
         ("--all --page-size 1 --album x", "BA"),
     ],
 )
@@ -264,6 +279,24 @@ def test_a_list_is_a_table_on_a_terminal(shelf: Songctl) -> None:
 def test_no_color_is_respected(shelf: Songctl) -> None:
     assert "\x1b[" in shelf("list", env=TERMINAL).stdout
     assert "\x1b[3" not in shelf("list", env=TERMINAL | {"NO_COLOR": "1"}).stdout
+
+
+def test_a_long_list_goes_on_in_a_new_table(editor: Songctl) -> None:
+    Path("many.csv").write_text("title,artist\n" + "".join(f"{n},Ann\n" for n in range(250)))
+    editor("import", "many.csv")
+    shown = editor("list", "--all", env=TERMINAL).stdout
+    assert shown.count("artists") == 2
+    assert shown.count("Ann") == 250
+
+
+def test_lyrics_cannot_command_the_terminal(editor: Songctl) -> None:
+    lyrics = "\x1b[2Jgone\x9b2J\nLa la"
+    shown = editor("add", "--title", "A", "--artist", "Ann", "--lyrics", lyrics, env=TERMINAL).stdout
+    assert "\x1b[2J" not in shown
+    assert "\x9b" not in shown
+    assert "La la" in shown
+    (song,) = editor.lines("list")
+    assert editor.document("show", song["id"])["lyrics"] == lyrics
 
 
 def test_a_song_is_a_table_on_a_terminal(editor: Songctl) -> None:

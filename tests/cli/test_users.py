@@ -1,8 +1,8 @@
 """The commands of admins."""
 
 import pytest
-from songclient import Privilege
 
+from songclient import Privilege
 from tests.cli.conftest import Songctl
 
 
@@ -33,9 +33,9 @@ def test_a_privilege_is_set(admin: Songctl, ann: str) -> None:
 
 
 def test_a_user_is_removed_after_a_question(admin: Songctl, ann: str) -> None:
-    assert f"Remove the user {ann}?" in admin.error("users", "rm", ann, input="n\n")
+    assert f"Remove the user {ann}?" in admin.error("users", "rm", ann, stdin="n\n")
     admin("users", "show", ann)
-    admin("users", "rm", ann, input="y\n")
+    admin("users", "rm", ann, stdin="y\n")
     assert ann in admin.error("users", "show", ann)
 
 

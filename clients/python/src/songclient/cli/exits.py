@@ -72,7 +72,7 @@ def explain(error: SongClientError) -> list[str]:
     if isinstance(error, SignInFailed):
         line = f"the session is over ({error.message}): run `songctl login`"
     if error.retry_after is not None:
-        line += f" (try again in {error.retry_after:g} s)"
+        line += f" (wait {error.retry_after:g} s)"
     broken = explain_violations((each.field, each.description) for each in error.violations)
     match broken:
         case []:
