@@ -1,12 +1,27 @@
 """Making users of any privilege: for the operator, who needs nobody's leave."""
 
+import asyncio
+import secrets
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
-from songs.v1.access_pb2 import Privilege
+from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
+from songs.v1.user_pb2 import User
 from songs.v1.user_service_pb2 import SignUpRequest
 from songserver.auth.passwords import Passwords
 from songserver.rules import Rules
 from songserver.storage.users import Users
+
+FIRST_ADMIN = "admin"
+
+
+class FirstAdmin(NamedTuple):
+    """The account with which a newcomer goes on."""
+
+    username: str
+    password: str
+    password_file: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +32,7 @@ class Accounts:
     passwords: Passwords
     rules: Rules
 
-    async def create(self, username: str, password: str, privilege: Privilege.ValueType) -> None:
+    async def create(self, username: str, password: str, privilege: Privilege.ValueType) -> User:
         """Makes a user.
 
         Raises:
@@ -26,4 +41,23 @@ class Accounts:
         """
         request = SignUpRequest(username=username, password=password)
         self.rules.check(request)
-        await self.users.create(request.username, await self.passwords.hash(password), privilege)
+        return await self.users.create(request.username, await self.passwords.hash(password), privilege)
+
+    async def make_first_admin(self, password_file: Path) -> FirstAdmin | None:
+        """Makes the account `admin` with a random password, if there is no admin yet.
+
+        Args:
+            password_file: Where the password is kept, in a file that only its owner can read.
+        """
+        if await self.users.has_admin():
+            return None
+        password = secrets.token_urlsafe(12)
+        await asyncio.to_thread(_write_secret, password_file, password + "\n")
+        await self.create(FIRST_ADMIN, password, PRIVILEGE_ADMIN)
+        return FirstAdmin(FIRST_ADMIN, password, password_file)
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    file.unlink(missing_ok=True)
+    file.touch(mode=0o600)
+    file.write_text(secret)

@@ -16,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from songs.v1 import song_service_pb2, user_service_pb2
 from songs.v1.access_pb2 import Privilege
-from songserver.accounts import Accounts
+from songserver.accounts import Accounts, FirstAdmin
 from songserver.auth.callers import Callers
 from songserver.auth.keys import load_keys
 from songserver.auth.passwords import Passwords
@@ -51,6 +51,9 @@ SERVICES = (
     user_service_pb2.DESCRIPTOR.services_by_name["UserService"],
 )
 """The services of the contract."""
+LOCAL = ("127.", "localhost:", "[::1]:", "unix:")
+"""How an address begins that only this machine can reach."""
+ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a name, not a password
 MONGODB_WAIT = 30.0
 """Seconds that MongoDB has to be there at a start."""
 
@@ -64,6 +67,8 @@ class Running:
     address: str
     """Where it listens, host:port."""
     accounts: Accounts
+    first_admin: FirstAdmin | None
+    """The admin that was made at this start, on a fresh database of our own."""
 
 
 def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Method, Handler]]:
@@ -165,6 +170,10 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         mongo = await stack.enter_async_context(database(settings))
         accounts = make_accounts(settings, mongo)
         stack.callback(accounts.passwords.close)
+        first_admin = None
+        if not settings.mongodb_uri:
+            # Before anyone can sign up.
+            first_admin = await accounts.make_first_admin(settings.data_directory / ADMIN_PASSWORD_FILE)
         server = grpcio.make_server(settings)
         grpcio.add_methods(server, wire(settings, mongo, accounts))
         names = [service.full_name for service in SERVICES]
@@ -172,11 +181,13 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         _add_standard_services(server, settings, names)
         address = grpcio.add_port(server, settings)
+        if not settings.tls_certificate and not address.startswith(LOCAL):
+            log.warning("passwords and tokens go over the network in the clear: set tls_certificate", address=address)
         await server.start()
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         stack.push_async_callback(health.stop)
         await health.start()
-        yield Running(address, accounts)
+        yield Running(address, accounts, first_admin)
 
 
 def _add_standard_services(server: aio.Server, settings: Settings, names: list[str]) -> None:

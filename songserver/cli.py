@@ -4,14 +4,12 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import click
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songserver import __version__
-from songserver.accounts import Accounts
 from songserver.app import SERVICES, database, make_accounts, serving
 from songserver.auth.keys import KeysError
 from songserver.config import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE, Settings, SettingsError
@@ -24,7 +22,6 @@ from songserver.rpc import Method
 from songserver.storage.embedded import EmbeddedMongoError
 from songserver.storage.songs import Songs
 
-ADMIN = "admin"
 FORESEEN = (SettingsError, SongServerError, EmbeddedMongoError, KeysError, ListenError)
 """What an operator can mend: told in a line, without a traceback."""
 
@@ -100,7 +97,9 @@ async def _serve(settings: Settings) -> None:
     async with serving(settings) as running:
         if not settings.mongodb_uri:
             click.echo(f"MongoDB of its own, data in {settings.data_directory / 'mongodb'}")
-            await _make_first_admin(running.accounts, settings.data_directory / "admin-password")
+        if running.first_admin:
+            name, password, file = running.first_admin
+            click.echo(f"made the account {name!r} with the password {password} (kept in {file})")
         _on_signals(stop.set)
         click.echo(f"song server {__version__} listening on {running.address}")
         await stop.wait()
@@ -112,22 +111,6 @@ async def _serve(settings: Settings) -> None:
 def _on_signals(act: Callable[[], object]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, act)
-
-
-async def _make_first_admin(accounts: Accounts, password_file: Path) -> None:
-    """On a fresh database of our own there must be someone who can go on."""
-    if await accounts.users.has_any():
-        return
-    password = secrets.token_urlsafe(12)
-    _write_secret(password_file, password + "\n")
-    await accounts.create(ADMIN, password, PRIVILEGE_ADMIN)
-    click.echo(f"made the account {ADMIN!r} with the password {password} (kept in {password_file})")
-
-
-def _write_secret(file: Path, secret: str) -> None:
-    file.unlink(missing_ok=True)
-    file.touch(mode=0o600)
-    file.write_text(secret)
 
 
 async def _create_admin(settings: Settings, username: str, password: str) -> None:

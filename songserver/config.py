@@ -8,11 +8,12 @@ import os
 import ssl
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
@@ -23,9 +24,18 @@ CONFIG_VARIABLE = "SONGSERVER_CONFIG"
 ADMIN_PASSWORD_VARIABLE = "SONGSERVER_ADMIN_PASSWORD"  # noqa: S105 - a name, not a password
 POPULATE_PASSWORD_VARIABLE = "SONGSERVER_POPULATE_PASSWORD"  # noqa: S105
 TEST_MONGODB_VARIABLE = "SONGSERVER_TEST_MONGODB_URI"
-NO_SETTINGS = {CONFIG_VARIABLE, ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE, TEST_MONGODB_VARIABLE}
-"""Variables with our prefix that are not settings of the server."""
+LIKE = 0.85
+"""How alike a variable is to one of ours that it is taken for a slip of the pen."""
+NO_SETTINGS = {
+    "SONGSERVER_MONGODB_URI",
+    CONFIG_VARIABLE,
+    ADMIN_PASSWORD_VARIABLE,
+    POPULATE_PASSWORD_VARIABLE,
+    TEST_MONGODB_VARIABLE,
+}
+"""Variables with our prefix that are no settings of the server, or another name of one."""
 
+File = Annotated[Path, AfterValidator(Path.expanduser)]
 Address = Annotated[str, StringConstraints(pattern=r"^(.+:\d{1,5}|unix:.+)$")]
 
 
@@ -39,19 +49,19 @@ class Settings(BaseSettings):
     listen: Address = Field(
         default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one."
     )
-    tls_certificate: Path | None = Field(
+    tls_certificate: File | None = Field(
         default=None, description="PEM file with the server's certificate chain; turns TLS on."
     )
-    tls_key: Path | None = Field(default=None, description="PEM file with the private key of tls_certificate.")
-    tls_client_ca: Path | None = Field(
+    tls_key: File | None = Field(default=None, description="PEM file with the private key of tls_certificate.")
+    tls_client_ca: File | None = Field(
         default=None, description="PEM file with the authorities whose clients may connect; turns mutual TLS on."
     )
-    data_directory: Path = Field(
+    data_directory: File = Field(
         default_factory=default_directory, description="Where what the server itself keeps is: MongoDB's data and keys."
     )
     mongodb_uri: SecretStr | None = Field(
         default=None,
-        validation_alias=AliasChoices("mongodb_uri", "MONGODB_URI"),
+        validation_alias=AliasChoices("mongodb_uri", "MONGODB_URI", "SONGSERVER_MONGODB_URI"),
         description="A replica set or sharded cluster to use; without it the server runs a MongoDB of its own.",
     )
     mongodb_database: str = Field(
@@ -64,7 +74,7 @@ class Settings(BaseSettings):
         le=60,
         description="Seconds that MongoDB may take for one operation.",
     )
-    keys_directory: Path | None = Field(
+    keys_directory: File | None = Field(
         default=None, description="Directory with the keys that sign tokens; default: `keys` in data_directory."
     )
     token_issuer: str = Field(default="songserver", min_length=1, description="The `iss` of access tokens.")
@@ -154,14 +164,13 @@ def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | 
     Raises:
         SettingsError: If one is wrong or unknown, or the file cannot be read.
     """
-    if file and not file.is_file():
-        raise SettingsError(f"there is no settings file {file}")
+    if file:
+        _check_readable(file)
     known = {environment_name(name) for name in Settings.model_fields} | NO_SETTINGS
-    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
-    if unknown:
-        raise SettingsError(
-            f"unknown environment variables: {', '.join(unknown)}; `songserver serve --help` has them all"
-        )
+    for name in sorted(os.environ.keys() - known):
+        # Others are not ours to refuse: Kubernetes sets SONGSERVER_PORT and more for a service of this name.
+        if name.startswith(PREFIX) and (meant := get_close_matches(name, known, 1, LIKE)):
+            raise SettingsError(f"there is no setting {name}; do you mean {meant[0]}?")
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=file)
@@ -172,6 +181,12 @@ def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | 
         raise SettingsError("\n".join(map(_describe, error.errors()))) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is no TOML: {error}") from error
+
+
+def _check_readable(file: Path) -> None:
+    """Tries the file: pydantic-settings passes over one that is not there."""
+    try:
+        file.open("rb").close()
     except OSError as error:
         raise SettingsError(f"cannot read the settings file: {error}") from error
 

@@ -4,7 +4,7 @@ Services and stores raise these; `interceptors/errors.py` alone turns them into 
 means is written in `protos/songs/v1/status.proto`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from grpc import StatusCode as GrpcStatus
@@ -35,7 +35,12 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
 
 
 TOLD = 3
-"""Violations that the message of an error names; its details have all."""
+"""Violations that the message of an error names."""
+VIOLATIONS_SIZE = 3000
+"""Bytes that the violations in its details may take; if there are more, its metadata counts them all. All details stay
+under 4 kB: over 8 kB of trailers, grpc fails the call with RESOURCE_EXHAUSTED instead."""
+VIOLATION_SIZE = 200
+"""Bytes of a field's path, and of a description: they may hold what the client has sent."""
 
 
 class Violation(NamedTuple):
@@ -78,11 +83,29 @@ class InvalidRequest(SongServerError):
     """The request breaks rules of the contract; the contract says which code that answers."""
 
     def __init__(self, code: StatusCode.ValueType, violations: Sequence[Violation]) -> None:
-        told = [f"{field} {description}" for field, description in violations[:TOLD]]
+        detailed = list(_fitting(violations))
+        told = [f"{field} {description}" for field, description in detailed[:TOLD]]
         if len(violations) > TOLD:
             told.append(f"and {len(violations) - TOLD} more")
-        super().__init__("; ".join(told), violations=violations)
+        cut_short = {"violations": str(len(violations))} if len(detailed) < len(violations) else {}
+        super().__init__("; ".join(told), violations=detailed, metadata=cut_short)
         self.code = code
+
+
+def _fitting(violations: Sequence[Violation]) -> Iterator[Violation]:
+    """The first violations, as far as they have room, each cut to its size."""
+    room = VIOLATIONS_SIZE
+    for field, description in violations:
+        violation = Violation(cut(field, VIOLATION_SIZE), cut(description, VIOLATION_SIZE))
+        room -= sum(len(text.encode()) for text in violation)
+        if room < 0:
+            return
+        yield violation
+
+
+def cut(text: str, size: int) -> str:
+    """Gives the beginning of a text that takes up to so many bytes as UTF-8."""
+    return text if len(text) * 4 <= size else text.encode()[:size].decode(errors="ignore")
 
 
 class InvalidDataFormat(SongServerError):

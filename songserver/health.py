@@ -38,7 +38,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its stubs
         self._mongo = mongo
         self._services = {"", *services}
         self._status = HealthCheckResponse.NOT_SERVING
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._changed = asyncio.Condition()
         self._looking: asyncio.Task[None] | None = None
 
@@ -49,12 +49,11 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its stubs
 
     async def stop(self) -> None:
         """Says NOT_SERVING from now on, so that no more calls are sent here, and ends what is watched."""
-        if self._looking:
-            self._looking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._looking
-        self._stopping = True
+        self._stopping.set()
         await self._tell(HealthCheckResponse.NOT_SERVING)
+        # Not cancelled: pymongo swallows that now and then, and the look would go on for ever.
+        if self._looking:
+            await self._looking
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
         """Gives the health; NOT_FOUND for a service that is not here."""
@@ -72,16 +71,20 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its stubs
             if status != told:
                 await context.write(HealthCheckResponse(status=status))
                 told = status
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             async with self._changed:
-                while self._status == seen and not self._stopping:
+                while self._status == seen and not self._stopping.is_set():
                     await self._changed.wait()
 
     async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
+        while not await self._stops_within(INTERVAL):
             await self._look()
+
+    async def _stops_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     async def _look(self) -> None:
         try:
@@ -97,5 +100,6 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its stubs
 
     async def _tell(self, status: HealthCheckResponse.ServingStatus.ValueType) -> None:
         async with self._changed:
-            self._status = status
+            # A look that ends while the server stops does not count.
+            self._status = HealthCheckResponse.NOT_SERVING if self._stopping.is_set() else status
             self._changed.notify_all()

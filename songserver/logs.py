@@ -20,7 +20,8 @@ def configure_logs(settings: Settings) -> None:
     ]
     last: list[Any]
     if console:
-        last = [structlog.dev.ConsoleRenderer()]
+        # Not the default, which shows local variables, and so passwords.
+        last = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
     structlog.configure(
@@ -31,8 +32,15 @@ def configure_logs(settings: Settings) -> None:
         else structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
-    # What libraries log with the standard library, from warnings up.
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+    # What libraries log with the standard library, and Python's own warnings, in the same form.
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
 
 
 def _json(event: Any, **options: Any) -> str:

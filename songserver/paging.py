@@ -1,12 +1,17 @@
 """Page tokens: opaque to clients, signed, and good only for the query that they continue."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from itsdangerous import BadData, URLSafeSerializer
 
 from songserver.errors import InvalidDataFormat, Violation
 
+M = TypeVar("M", bound=Message)
+
+PAGE_BYTES = 3_000_000
+"""Size of a page at the most: clients take 4 MiB, unless they are told otherwise."""
 NOT_THE_QUERY = ("page_token", "page_number", "page_size", "exact_total")
 """Fields of a list request that may differ from page to page."""
 
@@ -46,6 +51,16 @@ class PageTokens:
                 query.ClearField(name)
         salt = request.DESCRIPTOR.full_name.encode() + query.SerializeToString(deterministic=True)
         return URLSafeSerializer(self._secret, salt=salt)
+
+
+def fitting(messages: Sequence[M]) -> list[M]:
+    """Gives the first messages, as many as fit into one response that every client takes; at least one."""
+    room = PAGE_BYTES
+    for count, message in enumerate(messages):
+        room -= message.ByteSize()
+        if room < 0 and count:
+            return list(messages[:count])
+    return list(messages)
 
 
 def page_size_of(asked: int, *, default: int, most: int) -> int:

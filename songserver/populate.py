@@ -1,15 +1,15 @@
 """Invented songs and users, to try a server out or to put a load on it. The same seed invents the same songs."""
 
-import asyncio
 import random
 from collections.abc import Iterator
-from itertools import islice
+from itertools import cycle, islice
 
 from google.protobuf.duration_pb2 import Duration
 from google.type.date_pb2 import Date
 
 from songs.v1.access_pb2 import PRIVILEGE_EDITOR
 from songs.v1.song_pb2 import Song
+from songs.v1.user_pb2 import User
 from songserver.accounts import Accounts
 from songserver.errors import UsernameExists
 from songserver.storage.songs import NewSong, Songs
@@ -40,21 +40,22 @@ async def populate(
         How many songs and how many users were made.
     """
     names = [f"user-{number}" for number in range(1, user_count + 1)]
-    users = await asyncio.gather(*(_make_user(accounts, name, password) for name in names))
+    users = [await _make_user(accounts, name, password) for name in names]
+    creators = [user.id for user in users if user] or [""]
     made = 0
     invented = invent_songs(seed)
     for start in range(0, song_count, BATCH):
-        batch = [NewSong.of(song, created_by="") for song in islice(invented, min(BATCH, song_count - start))]
+        songs_of_batch = islice(invented, min(BATCH, song_count - start))
+        batch = [NewSong.of(song, creator) for song, creator in zip(songs_of_batch, cycle(creators), strict=False)]
         made += sum(outcome.is_new for outcome in await songs.create_many(batch))
-    return made, sum(users)
+    return made, sum(user is not None for user in users)
 
 
-async def _make_user(accounts: Accounts, name: str, password: str) -> bool:
+async def _make_user(accounts: Accounts, name: str, password: str) -> User | None:
     try:
-        await accounts.create(name, password, PRIVILEGE_EDITOR)
+        return await accounts.create(name, password, PRIVILEGE_EDITOR)
     except UsernameExists:
-        return False
-    return True
+        return None
 
 
 def invent_songs(seed: int) -> Iterator[Song]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, cast
 
 import protovalidate
+from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
@@ -22,18 +23,29 @@ FORMS: Mapping[Form.ValueType, Callable[[str], str]] = {
     reading_pb2.FORM_ISRC: canonical_isrc,
 }
 
+TIMES_TOO_LONG = 4
+"""How many times as long as its rule allows a text may come: a character can be written as up to four code points, and
+an ISRC with hyphens and blanks."""
+
+
+class _Text(NamedTuple):
+    """A field of text that has a canonical form."""
+
+    name: str
+    form: Callable[[str], str]
+    most: int
+    """Characters beyond which it is refused before anything is done with it."""
+
 
 class _Plan(NamedTuple):
-    """What there is to bring into canonical form in messages of one type."""
+    """What there is to do with messages of one type before their rules are checked."""
 
-    texts: list[tuple[str, Callable[[str], str]]]
-    repeated_texts: list[tuple[str, Callable[[str], str]]]
+    texts: list[_Text]
+    repeated_texts: list[_Text]
     messages: list[tuple[str, "_Plan"]]
     repeated_messages: list[tuple[str, "_Plan"]]
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(self)
+    bounds: list[tuple[str, int]]
+    """Repeated fields, and how many items they may have."""
 
 
 class Rules:
@@ -57,6 +69,7 @@ class Rules:
         plan = self._plans.get(descriptor.full_name)
         if plan is None:
             plan = self._plans[descriptor.full_name] = _plan(descriptor)
+        _check_sizes(message, plan, at)
         _canonicalize(message, plan)
         broken = self._validator.collect_violations(message)
         if broken:
@@ -65,24 +78,58 @@ class Rules:
 
 
 def _plan(descriptor: Descriptor) -> _Plan:
-    plan = _Plan([], [], [], [])
+    plan = _Plan([], [], [], [], [])
     for field in descriptor.fields:
+        rules = field.GetOptions().Extensions[validate_pb2.field]
+        most_items = rules.map.max_pairs or rules.repeated.max_items
+        if most_items:
+            plan.bounds.append((field.name, most_items))
+        if validate_pb2.IGNORE_ALWAYS in (rules.ignore, rules.repeated.items.ignore):
+            continue  # whoever looks at it later has it checked then
         form = FORMS.get(field.GetOptions().Extensions[reading_pb2.form])
         if form:
-            (plan.repeated_texts if field.is_repeated else plan.texts).append((field.name, form))
+            most = TIMES_TOO_LONG * (rules.string.max_len or rules.repeated.items.string.max_len)
+            (plan.repeated_texts if field.is_repeated else plan.texts).append(_Text(field.name, form, most))
         elif field.message_type and not field.message_type.GetOptions().map_entry:
             inner = _plan(field.message_type)
-            if not inner.is_empty:
+            if any(inner):
                 (plan.repeated_messages if field.is_repeated else plan.messages).append((field.name, inner))
     return plan
 
 
+def _check_sizes(message: Message, plan: _Plan, at: str) -> None:
+    """Refuses what is far too much, before all of it is looked at: the time that takes is the client's to choose."""
+    for name, most in plan.bounds:
+        count = len(getattr(message, name))
+        if count > most:
+            raise _refusal(message, name, at, f"must contain no more than {most} item(s), and has {count}")
+    for name, _, most in plan.texts:
+        length = len(getattr(message, name))
+        if length > most:
+            raise _refusal(message, name, at, f"must be at most {most // TIMES_TOO_LONG} characters, and has {length}")
+    for name, _, most in plan.repeated_texts:
+        for index, text in enumerate(getattr(message, name)):
+            if len(text) > most:
+                text_at = f"{name}[{index}]"
+                raise _refusal(message, name, at, f"must be at most {most // TIMES_TOO_LONG} characters", text_at)
+    for name, inner in plan.messages:
+        if message.HasField(name):
+            _check_sizes(getattr(message, name), inner, _join(at, name))
+
+
+def _refusal(message: Message, name: str, at: str, description: str, place: str = "") -> InvalidRequest:
+    descriptor = cast(Descriptor, message.DESCRIPTOR)
+    code = _field_code(descriptor.fields_by_name[name]) or _message_code(descriptor)
+    violation = Violation(_join(at, place or name), description)
+    return InvalidRequest(code or status_pb2.INVALID_DATA_FORMAT, [violation])
+
+
 def _canonicalize(message: Message, plan: _Plan) -> None:
-    for name, form in plan.texts:
+    for name, form, _ in plan.texts:
         text = getattr(message, name)
         if text and (better := form(text)) != text:
             setattr(message, name, better)
-    for name, form in plan.repeated_texts:
+    for name, form, _ in plan.repeated_texts:
         texts = getattr(message, name)
         for index, text in enumerate(texts):
             if (better := form(text)) != text:
@@ -107,14 +154,18 @@ def _read(violation: protovalidate.Violation, root: Descriptor, at: str) -> tupl
             code = _message_code(descriptor) or code
             code = _field_code(field) or code
         descriptor = field.message_type if field is not None else None
-        path += ("." if path else "") + element.field_name
+        path = _join(path, element.field_name)
         if element.subscript is not None:
             value = element.subscript.value
             path += f'["{value}"]' if isinstance(value, str) else f"[{value}]"
     if descriptor is not None and not proto.rule:
         # A rule on a whole message is named for the field that it is about.
-        path += ("." if path else "") + proto.rule_id
+        path = _join(path, proto.rule_id)
     return code or status_pb2.INVALID_DATA_FORMAT, Violation(path, proto.message)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _message_code(descriptor: Descriptor | None) -> StatusCode.ValueType:

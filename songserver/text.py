@@ -14,18 +14,41 @@ LONGEST_WORD = 64
 MOST_WORDS = 48
 """Different words of a song that can be searched for, so that no song has more than 48 * 4 tokens."""
 
+MOST_MARKS = 30
+"""Combining marks in a row, as in the Stream-Safe Text Format (UAX #15): no language has near as many."""
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""The characters with Unicode's property White_Space."""
+
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _ISRC_FILL = re.compile(r"[\s-]+")
 
 
 def canonical(text: str) -> str:
-    """Gives the text in Unicode normalization form C, without white space at either end."""
-    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
+    """Gives the text in Unicode normalization form C, without white space at either end.
+
+    A text with more than `MOST_MARKS` combining marks in a row stays as it is, for its rules to refuse: putting n of
+    them into their order takes n * n steps.
+    """
+    if text.isascii():
+        return text.strip(WHITE_SPACE)
+    return text if _is_hostile(text) else unicodedata.normalize("NFC", text).strip(WHITE_SPACE)
+
+
+def _is_hostile(text: str) -> bool:
+    if len(text) <= MOST_MARKS:
+        return False
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks > MOST_MARKS:
+            return True
+    return False
 
 
 def canonical_isrc(text: str) -> str:
     """Gives an ISRC in upper case, without hyphens and white space."""
-    return _ISRC_FILL.sub("", text).upper()
+    # Outside of ASCII there are letters whose upper case is two of ASCII's.
+    return _ISRC_FILL.sub("", text).upper() if text.isascii() else text
 
 
 def folded(text: str) -> str:

@@ -37,15 +37,15 @@ class Callers:
             SignInFailure: If the session has ended, or the user is gone.
         """
         known = self._known
-        caller = known.get(session_id)
+        caller = known.get((session_id, user_id))
         if caller is None:
             alive, user = await asyncio.gather(self._sessions.is_alive(session_id, user_id), self._users.find(user_id))
             if not alive or user is None:
                 raise SignInFailure("the session has ended: sign in again")
-            caller = known[session_id] = Caller(user_id, session_id, user.privilege)
+            caller = known[session_id, user_id] = Caller(user_id, session_id, user.privilege)
         return caller
 
     def forget(self) -> None:
         """Looks everybody up anew: sessions or privileges have changed."""
         # A new one, so that what a look-up finds that began before the change is not remembered.
-        self._known: TTLCache[str, Caller] = TTLCache(KNOWN_CALLERS, self._memory)
+        self._known: TTLCache[tuple[str, str], Caller] = TTLCache(KNOWN_CALLERS, self._memory)

@@ -89,8 +89,8 @@ def _new_private_key() -> bytes:
 def _private_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(_read_or_make(path, _new_private_key), password=None)
-    except ValueError as error:
-        raise KeysError(f"{path} is no private key in PEM form: {error}") from error
+    except (ValueError, TypeError) as error:
+        raise KeysError(f"{path} is no private key in PEM form, unencrypted: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise KeysError(f"{path} is no Ed25519 key: make one with `openssl genpkey -algorithm ed25519`")
     return key

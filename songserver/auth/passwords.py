@@ -1,10 +1,23 @@
 """Passwords are kept as argon2id hashes (RFC 9106), made off the event loop by a bounded number of threads."""
 
 import asyncio
+import functools
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+from songserver.errors import Overloaded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+QUEUE = 16
+"""Passwords that may wait for a thread, each about 0.1 s: a flood of sign-ins must not take the place of all others."""
+RETRY_AFTER = 2.0
+"""Seconds after which trying again may help."""
 
 
 class Passwords:
@@ -19,17 +32,38 @@ class Passwords:
         """
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_cost, parallelism=1)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._most_waiting = QUEUE * threads
+        self._waiting = 0
         self._nobodys_hash = self._hasher.hash("the password of nobody")
 
     async def hash(self, password: str) -> str:
-        """Gives the hash of a new password, with its salt and parameters in it (the PHC string format)."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._hasher.hash, password)
+        """Gives the hash of a new password, with its salt and parameters in it (the PHC string format).
+
+        Raises:
+            Overloaded: If too many passwords wait already.
+        """
+        return await self._run(self._hasher.hash, password)
 
     async def matches(self, password: str, password_hash: str | None) -> bool:
-        """Whether it is the password of this hash. Without one (no such user) it takes as long, and is not."""
+        """Whether it is the password of this hash. Without one (no such user) it takes as long, and is not.
+
+        Raises:
+            Overloaded: If too many passwords wait already.
+        """
         known = password_hash or self._nobodys_hash
-        right = await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, known, password)
+        right = await self._run(self._verify, known, password)
         return right and password_hash is not None
+
+    async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._waiting >= self._most_waiting:
+            raise Overloaded("too many passwords are being checked: try again", retry_after=RETRY_AFTER)
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads, functools.partial(work, *args, **kwargs)
+            )
+        finally:
+            self._waiting -= 1
 
     def _verify(self, password_hash: str, password: str) -> bool:
         try:

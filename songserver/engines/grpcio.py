@@ -29,7 +29,6 @@ def make_server(settings: Settings) -> aio.Server:
             # Else a second server on the same port would silently take half of its calls.
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.max_concurrent_streams", settings.max_calls),
             # Clients may ping a connection as often as every 10 s, with calls on it or without.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
@@ -169,7 +168,7 @@ async def _run(method: Method, handler: Handler, request: Any, context: Context,
     )
     await handler(call)
     if call.status:
-        await context.abort(call.status.code, call.status.message, call.status.trailers)
+        await context.abort(call.status.code, call.status.message, tuple(call.status.trailers))
 
 
 def _once(request: bytes) -> Receive:

@@ -2,9 +2,9 @@
 
 from songs.v1.access_pb2 import PRIVILEGE_PUBLIC, Privilege
 from songserver.auth.callers import Callers
-from songserver.auth.tokens import Tokens
+from songserver.auth.tokens import Claims, Tokens
 from songserver.errors import PrivilegeError, SignInFailure
-from songserver.rpc import Call, Handler
+from songserver.rpc import Call, Caller, Handler, Method, Receive
 
 SCHEME = "bearer "
 
@@ -27,13 +27,29 @@ class Auth:
         needed = call.method.access
         if needed != PRIVILEGE_PUBLIC:
             claims = self._tokens.verify(_bearer_token(call))
-            call.user = await self._callers.get(claims.session_id, claims.user_id)
-            if call.user.privilege < needed:
-                raise PrivilegeError(
-                    f"{call.method.name} needs {Privilege.Name(needed)}, and you have "
-                    f"{Privilege.Name(call.user.privilege)}: ask an admin for it"
-                )
+            call.user = await self._may(claims, call.method)
+            if call.method.client_streaming:
+                call.receive = self._while_allowed(call.receive, claims, call.method)
         await proceed(call)
+
+    async def _may(self, claims: Claims, method: Method) -> Caller:
+        caller = await self._callers.get(claims.session_id, claims.user_id)
+        if caller.privilege < method.access:
+            raise PrivilegeError(
+                f"{method.name} needs {Privilege.Name(method.access)}, and you have "
+                f"{Privilege.Name(caller.privilege)}: ask an admin for it"
+            )
+        return caller
+
+    def _while_allowed(self, receive: Receive, claims: Claims, method: Method) -> Receive:
+        """A stream may go on for hours: it ends with the session, or the privilege, that it began with."""
+
+        async def receive_while_allowed() -> object:
+            request = await receive()
+            await self._may(claims, method)
+            return request
+
+        return receive_while_allowed
 
 
 def _bearer_token(call: Call) -> str:

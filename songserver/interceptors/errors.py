@@ -16,15 +16,10 @@ from grpc import StatusCode as GrpcStatus
 
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
-from songserver.errors import GRPC_STATUS, SongServerError
+from songserver.errors import GRPC_STATUS, SongServerError, cut
 from songserver.rpc import Call, Handler, Status
 
 DOMAIN = "songs.v1"
-MAX_VIOLATIONS = 3000
-"""Bytes that the field violations may take. All details stay under 4 kB; over 8 kB of trailers, grpc would fail the
-call with RESOURCE_EXHAUSTED instead."""
-MAX_TEXT = 200
-"""Bytes that the field of a violation, and its description, may take."""
 MAX_MESSAGE = 500
 """Bytes that the status message may take. (In the trailers it stands twice, once with three letters a byte.)"""
 
@@ -69,12 +64,16 @@ def to_status(error: SongServerError, call: Call) -> Status:
         )
     ]
     if error.violations:
-        details.append(_bad_request(error))
+        violations = [
+            BadRequest.FieldViolation(field=violation.field, description=violation.description)
+            for violation in error.violations
+        ]
+        details.append(BadRequest(field_violations=violations))
     if error.retry_after is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    message = _cut(error.message, MAX_MESSAGE)
+    message = cut(error.message, MAX_MESSAGE)
     rich = RpcStatus(code=code.value[0], message=message)
     for detail in details:
         rich.details.add().Pack(detail)
@@ -83,21 +82,3 @@ def to_status(error: SongServerError, call: Call) -> Status:
         # It has been tried again for as long as it may take: the caller hears of it now, not after three times that.
         trailers.append(("grpc-retry-pushback-ms", "-1"))
     return Status(code, message, trailers)
-
-
-def _bad_request(error: SongServerError) -> BadRequest:
-    """All violations, as far as they have room."""
-    bad_request = BadRequest()
-    room = MAX_VIOLATIONS
-    for field, description in error.violations:
-        violation = BadRequest.FieldViolation(field=_cut(field, MAX_TEXT), description=_cut(description, MAX_TEXT))
-        room -= violation.ByteSize()
-        if room < 0:
-            break
-        bad_request.field_violations.append(violation)
-    return bad_request
-
-
-def _cut(text: str, size: int) -> str:
-    """The beginning of a text that takes up to so many bytes as UTF-8."""
-    return text.encode()[:size].decode(errors="ignore")

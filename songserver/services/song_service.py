@@ -17,6 +17,8 @@ from songserver.storage.song_lists import Order, SongLists
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import NewSong, Songs
 
+ATTEMPTS = 10
+"""How often a change without an etag is tried, while others change the same song."""
 PAGE_NUMBER_ROWS = 10_000
 """Rows that can be reached by page number."""
 
@@ -61,7 +63,7 @@ class SongService(SongServiceServicer):
 
     async def UpdateSong(self, request: pb.UpdateSongRequest, call: Call) -> pb.UpdateSongResponse:
         song_id, etag = request.song.id.lower(), request.song.etag
-        while True:
+        for _ in range(ATTEMPTS):
             current = await self._songs.get(song_id)
             if etag and etag != current.etag:
                 raise StaleEtag(song_id)
@@ -69,6 +71,7 @@ class SongService(SongServiceServicer):
             self._rules.check(changed, at="song")
             if stored := await self._songs.replace(changed):
                 return pb.UpdateSongResponse(song=stored)
+        raise StaleEtag(song_id)
 
     async def DeleteSong(self, request: pb.DeleteSongRequest, call: Call) -> pb.DeleteSongResponse:
         await self._songs.delete(request.id.lower(), request.etag)
@@ -91,8 +94,8 @@ class SongService(SongServiceServicer):
     async def SearchSongs(self, request: pb.SearchSongsRequest, call: Call) -> pb.SearchSongsResponse:
         size = page_size_of(request.page_size, default=20, most=100)
         (skip,) = self._page_tokens.read(request) if request.page_token else (0,)
-        songs, more = await self._search.search(request.query, size, skip=skip)
-        token = self._page_tokens.write(request, [skip + size]) if more else ""
+        songs, seen = await self._search.search(request.query, size, skip=skip)
+        token = self._page_tokens.write(request, [seen]) if seen else ""
         return pb.SearchSongsResponse(results=[pb.SearchResult(song=song) for song in songs], next_page_token=token)
 
     async def ImportSongs(

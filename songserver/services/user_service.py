@@ -52,6 +52,10 @@ class UserService(UserServiceServicer):
         if not await self._passwords.matches(request.password, password_hash) or user is None:
             raise SignInFailure("the user name or the password is wrong")
         session = await self._sessions.begin(user.id)
+        if await self._users.password_hash(user.id) != password_hash:
+            # It was changed while this one was checked, which ended all sessions but this.
+            await self._sessions.end(session.session_id)
+            raise SignInFailure("the user name or the password is wrong")
         return pb.SignInResponse(session=self._session(session), user=user)
 
     async def RefreshSession(self, request: pb.RefreshSessionRequest, call: Call) -> pb.RefreshSessionResponse:
@@ -84,6 +88,9 @@ class UserService(UserServiceServicer):
     async def ChangePassword(self, request: pb.ChangePasswordRequest, call: Call) -> pb.ChangePasswordResponse:
         await self._confirm(call, request.current_password)
         password_hash = await self._passwords.hash(request.new_password)
+        # Before, so that a failure between the two leaves nobody signed in who should not be; and after, for who signed
+        # in between.
+        await self._sessions.end_all(call.caller.user_id, but=call.caller.session_id)
         await self._users.update(call.caller.user_id, password_hash=password_hash)
         await self._sessions.end_all(call.caller.user_id, but=call.caller.session_id)
         self._callers.forget()

@@ -10,7 +10,7 @@ import structlog
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from google.protobuf.timestamp_pb2 import Timestamp
-from pymongo import AsyncMongoClient, WriteConcern
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
 
@@ -23,6 +23,9 @@ log = structlog.get_logger()
 
 PING_TIME = 1.0
 """Seconds that MongoDB may take to say that it is there."""
+PASSING_CODES = frozenset({6, 7, 64, 89, 91, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+"""MongoDB's error codes for a server or network that is away, or a replica set without a primary (the specification of
+retryable reads has most of them); mongos gives them without a label."""
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
 
@@ -49,12 +52,14 @@ class Mongo:
                 connectTimeoutMS=1000,
                 heartbeatFrequencyMS=500,
             )
-        except (ConfigurationError, ValueError) as error:
+        except (ConfigurationError, ValueError, OSError) as error:
             raise DatabaseFailure(f"mongodb_uri cannot be used: {error}") from error
         self._database = self._client.get_database(
             database,
             codec_options=CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS),
             write_concern=WriteConcern(w="majority", j=True),
+            # Whatever the URI says: what was just written must be there to be read.
+            read_preference=ReadPreference.PRIMARY,
         )
 
     def collection(self, name: str) -> Collection:
@@ -116,7 +121,11 @@ def reason(error: PyMongoError) -> str:
 
 def _may_pass(error: PyMongoError) -> bool:
     """Whether it is for MongoDB being away, failing over or too slow."""
-    return error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError")
+    if error.timeout or isinstance(error, ConnectionFailure) or error.has_error_label("RetryableWriteError"):
+        return True
+    details = error.details if isinstance(error, OperationFailure) and error.details else {}
+    failures = [details, *details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+    return any(failure.get("code") in PASSING_CODES for failure in failures)
 
 
 def now() -> DatetimeMS:

@@ -7,6 +7,7 @@ from cachetools import TTLCache
 
 from songs.v1 import song_pb2
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
+from songserver.paging import fitting
 from songserver.storage.mongo import Document, Mongo
 from songserver.storage.song_documents import LISTED, date_number, to_song
 from songserver.text import folded
@@ -67,9 +68,9 @@ class SongLists:
         projection = {name: shown for name, shown in LISTED.items() if name != "keys"}
         cursor = self._songs.find({"$and": conditions}, projection).sort(sort).skip(skip).limit(size + 1)
         documents = await cursor.to_list()
-        rows = documents[:size]
-        more = len(documents) > size
-        return SongPage([to_song(row) for row in rows], _position(rows[-1], key) if more else [])
+        songs = fitting([to_song(document) for document in documents[:size]])
+        more = len(documents) > len(songs)
+        return SongPage(songs, _position(documents[len(songs) - 1], key) if more else [])
 
     async def total(self, selected: SongFilter, *, exact: bool) -> tuple[int, bool]:
         """Counts the songs that are selected.

@@ -8,6 +8,7 @@ import asyncio
 from typing import NamedTuple
 
 from songs.v1.song_pb2 import Song
+from songserver.paging import fitting
 from songserver.storage.mongo import Document, Mongo
 from songserver.storage.song_documents import LISTED, to_song
 from songserver.text import LONGEST_PREFIX, LONGEST_WORD, words
@@ -28,7 +29,7 @@ class SongSearch:
     def __init__(self, mongo: Mongo) -> None:
         self._songs = mongo.collection("songs")
 
-    async def search(self, query: str, size: int, *, skip: int = 0) -> tuple[list[Song], bool]:
+    async def search(self, query: str, size: int, *, skip: int = 0) -> tuple[list[Song], int]:
         """Finds the songs that have, or begin to have, every word of the query.
 
         Args:
@@ -37,19 +38,25 @@ class SongSearch:
             skip: How many of the best to leave out.
 
         Returns:
-            The songs without lyrics, the best first, and whether there are more.
+            The songs without lyrics, the best first, and how many to leave out to go on; 0 if there are no more.
         """
+        # Who types on cancels the search before; to cancel an operation of MongoDB costs its connection.
+        return await asyncio.shield(self._search(query, size, skip))
+
+    async def _search(self, query: str, size: int, skip: int) -> tuple[list[Song], int]:
         asked = list(dict.fromkeys(words(query)))[:MOST_WORDS]
         if not asked:
-            return [], False
+            return [], 0
         phrase = " ".join(words(query))
         by_words = self._songs.find({"$and": [_has(word) for word in asked]}, _RANKED).sort("popularity", -1)
         by_title = self._songs.find({"keys.title": _begins_with(phrase)}, _RANKED).sort("keys.title", 1)
         found = await asyncio.gather(by_words.limit(CANDIDATES).to_list(), by_title.limit(TITLE_CANDIDATES).to_list())
         candidates = {row["_id"]: row for rows in found for row in rows}
         ranked = sorted(candidates.values(), key=lambda row: _rank(row, asked, phrase))
-        page = ranked[skip : skip + size]
-        return await self._read([row["_id"] for row in page]), len(ranked) > skip + size
+        found_songs = await self._read([row["_id"] for row in ranked[skip : skip + size]])
+        songs = fitting(found_songs)
+        seen = skip + (size if len(songs) == len(found_songs) else len(songs))
+        return songs, seen if len(ranked) > seen else 0
 
     async def _read(self, song_ids: list[str]) -> list[Song]:
         documents = await self._songs.find({"_id": {"$in": song_ids}}, LISTED).to_list()

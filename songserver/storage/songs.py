@@ -3,17 +3,22 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import uuid_utils
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from songs.v1.song_pb2 import Song
-from songserver.errors import SongExists, SongNotFound, StaleEtag
-from songserver.storage.mongo import Document, Mongo, now
+from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
+from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, now
 from songserver.storage.song_documents import EDITABLE, FULL, LISTED, to_document, to_song
 
-ETAG = re.compile(r"[0-9]{1,18}")
+ETAG = re.compile(r"[1-9][0-9]{0,17}")
+TOGETHER = 250
+"""Songs that are inserted at once: so many that it pays, and so few that it takes but a part of MongoDB's time-out."""
+ATTEMPTS = 5
+"""How often songs are tried to be made that others have made, and removed again, in between."""
 DUPLICATE_KEY = 11000
 """MongoDB's error code for a second document with the same unique key."""
 
@@ -48,20 +53,13 @@ class NewSong:
         return cls(document)
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What became of a `NewSong`."""
 
-    document: Document
-    """The song as it is stored: the new one, or the one that is there already."""
+    song_id: str
+    """Of the new song, or of the one that is there already."""
     is_new: bool
     """Whether this request made it, now or when it was sent before."""
-
-    @property
-    def song_id(self) -> str:
-        """The song's id."""
-        song_id: str = self.document["_id"]
-        return song_id
 
 
 class Songs:
@@ -79,27 +77,31 @@ class Songs:
         (made,) = await self.create_many([new])
         if not made.is_new:
             raise SongExists(made.song_id)
-        return to_song(made.document)
+        return to_song(new.document) if made.song_id == new.document["_id"] else await self.get(made.song_id)
 
     async def create_many(self, news: Sequence[NewSong]) -> list[Made]:
         """Makes many songs at once, each on its own account.
 
         Returns:
             What became of each, in their order.
+
+        Raises:
+            DatabaseFailure: If songs that are in the way come and go, over and over.
         """
-        documents = [new.document for new in news]
-        made: list[Made | None] = [None] * len(news)
-        pending = list(range(len(news)))
-        while pending:
-            repeated = await self._insert([documents[index] for index in pending])
-            duplicates = [pending[position] for position in repeated]
-            for index in set(pending) - set(duplicates):
-                made[index] = Made(documents[index], is_new=True)
-            for index, there in zip(duplicates, await self._already([documents[i] for i in duplicates]), strict=True):
-                made[index] = there
+        made: dict[str, Made] = {}
+        pending = [new.document for new in news]
+        for _ in range(ATTEMPTS):
+            in_the_way: list[Document] = []
+            for start in range(0, len(pending), TOGETHER):
+                in_the_way += await self._insert(pending[start : start + TOGETHER])
+            made |= {document["_id"]: Made(document["_id"], is_new=True) for document in pending}
             # One that was in the way and is gone again is in the way no more.
-            pending = [index for index in duplicates if made[index] is None]
-        return [outcome for outcome in made if outcome is not None]
+            there = await self._already(in_the_way)
+            made |= there
+            pending = [document for document in in_the_way if document["_id"] not in there]
+            if not pending:
+                return [made[new.document["_id"]] for new in news]
+        raise DatabaseFailure("the same songs are made and removed by others: try again", retry_after=RETRY_AFTER)
 
     async def get(self, song_id: str) -> Song:
         """Gives a song with its lyrics.
@@ -121,7 +123,8 @@ class Songs:
         """Puts a song in the place of the version that its etag names.
 
         Returns:
-            The song as it is now stored; None if it is that version no more.
+            The song as it is now stored; None if something came between: it is that version no more, or another song
+            was in the way and is gone again.
 
         Raises:
             SongExists: If it would become the same as another song.
@@ -141,7 +144,9 @@ class Songs:
             )
         except DuplicateKeyError as error:
             other = await self._songs.find_one({"identity": document["identity"]}, {"_id": True})
-            raise SongExists(other["_id"] if other else "") from error
+            if other:
+                raise SongExists(other["_id"]) from error
+            return None
         return to_song(stored) if stored else None
 
     async def delete(self, song_id: str, etag: str) -> None:
@@ -159,36 +164,35 @@ class Songs:
                 raise StaleEtag(song_id)
             raise SongNotFound(song_id)
 
-    async def _insert(self, documents: list[Document]) -> list[int]:
-        """Inserts what can be inserted; gives the places of those that have a unique key which is there already."""
+    async def _insert(self, documents: list[Document]) -> list[Document]:
+        """Inserts what can be inserted; gives those documents that have a unique key which is there already."""
         try:
             await self._songs.insert_many(documents, ordered=False)
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(failure["code"] != DUPLICATE_KEY for failure in failures):
                 raise
-            return [failure["index"] for failure in failures]
+            return [documents[failure["index"]] for failure in failures]
         return []
 
-    async def _already(self, documents: list[Document]) -> list[Made | None]:
-        """Gives for each document the song that is there with its identity or request."""
+    async def _already(self, documents: list[Document]) -> dict[str, Made]:
+        """Gives, by the documents' ids, the songs that are there with their identity or their request."""
         if not documents:
-            return []
+            return {}
         identities = [document["identity"] for document in documents]
         requests = [document["request"] for document in documents if "request" in document]
         query = {"$or": [{"identity": {"$in": identities}}, {"request": {"$in": requests}}]}
-        there = await self._songs.find(query, FULL).to_list()
-        by_request = {document["request"]: document for document in there if "request" in document}
-        by_identity = {document["identity"]: document for document in there}
-        outcomes: list[Made | None] = []
+        there = await self._songs.find(query, {"identity": True, "request": True}).to_list()
+        by_request = {document["request"]: document["_id"] for document in there if "request" in document}
+        by_identity = {document["identity"]: document["_id"] for document in there}
+        made: dict[str, Made] = {}
         for document in documents:
             if same_request := by_request.get(document.get("request")):
-                outcomes.append(Made(same_request, is_new=True))
+                made[document["_id"]] = Made(same_request, is_new=True)
             elif same_song := by_identity.get(document["identity"]):
-                outcomes.append(Made(same_song, is_new=False))
-            else:
-                outcomes.append(None)
-        return outcomes
+                # With our own id it is ours: the insert was sent twice.
+                made[document["_id"]] = Made(same_song, is_new=same_song == document["_id"])
+        return made
 
 
 def _revision(etag: str) -> int:

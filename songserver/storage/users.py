@@ -4,7 +4,7 @@ import uuid_utils
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from songs.v1.access_pb2 import Privilege
+from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songs.v1.user_pb2 import User
 from songserver.errors import UsernameExists
 from songserver.storage.mongo import Document, Mongo, now, to_timestamp
@@ -62,9 +62,9 @@ class Users:
         document = await self._users.find_one({"_id": user_id}, {"password_hash": True})
         return document["password_hash"] if document else None
 
-    async def has_any(self) -> bool:
-        """Whether there is any account."""
-        return await self._users.find_one({}, {"_id": True}) is not None
+    async def has_admin(self) -> bool:
+        """Whether there is any admin."""
+        return await self._users.find_one({"privilege": Privilege.Name(PRIVILEGE_ADMIN)}, {"_id": True}) is not None
 
     async def update(
         self,

@@ -167,9 +167,7 @@ def test_a_filter_that_cannot_be_read_is_refused(listener: Caller, selected: Son
 
 def test_the_total_of_a_filter_counts_all_pages(listener: Caller, songs: list[Song]) -> None:
     for exact in (False, True):
-        request = ListSongsRequest(
-            filter=SongFilter(created_by=songs[0].created_by), page_size=2, exact_total=exact
-        )
+        request = ListSongsRequest(filter=SongFilter(created_by=songs[0].created_by), page_size=2, exact_total=exact)
         answer = listener.songs.ListSongs(request)
 
         assert (answer.total_size, answer.total_size_estimated) == (6, False)

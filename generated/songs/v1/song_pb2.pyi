@@ -61,7 +61,8 @@ class Song(_message.Message):
     Two songs are the same if title, artists and album are the same after folding (NFKC, case-folded, runs of white space
     to one blank) and disc and track number are equal. The catalogue holds a song once.
 
-    A character is a Unicode code point. Text has no control characters (U+0000 to U+001F and U+007F), lyrics excepted.
+    A character is a Unicode code point. Text has no control characters (U+0000 to U+001F and U+007F), lyrics excepted,
+    and no more than 30 combining marks in a row.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

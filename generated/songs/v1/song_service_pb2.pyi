@@ -37,7 +37,7 @@ class CreateSongRequest(_message.Message):
     """
     @_builtins.property
     def song(self) -> _song_pb2.Song:
-        """The song. Its output-only fields and etag are not read. Required."""
+        """The song. Its output-only fields and etag make no difference. Required."""
 
     def __init__(
         self,
@@ -319,7 +319,9 @@ class ListSongsRequest(_message.Message):
     DESCENDING_FIELD_NUMBER: _builtins.int
     EXACT_TOTAL_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many songs a page has at the most: 0 means 50, more than 1,000 is taken as 1,000, below 0 is an error."""
+    """How many songs a page has at the most: 0 means 50, more than 1,000 is taken as 1,000, below 0 is an error. A page ends
+    before it has more than 3 MB.
+    """
     page_token: _builtins.str
     """Continues a list: the next_page_token of the page before, with the same filter and order. Costs the same at any depth.
     Not together with page_number.
@@ -407,9 +409,11 @@ class SearchSongsRequest(_message.Message):
     query: _builtins.str
     """The words as far as they are typed, 1 to 256 characters, at least one of them a letter or digit; up to 16 words count."""
     page_size: _builtins.int
-    """How many results a page has at the most: 0 means 20, more than 100 is taken as 100, below 0 is an error."""
+    """How many results a page has at the most: 0 means 20, more than 100 is taken as 100, below 0 is an error. A page ends
+    before it has more than 3 MB.
+    """
     page_token: _builtins.str
-    """Continues a search: the next_page_token of the page before, with the same query. The 200 best results can be paged
+    """Continues a search: the next_page_token of the page before, with the same query. What is ranked can be paged
     through.
     """
     def __init__(

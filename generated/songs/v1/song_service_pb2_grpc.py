@@ -140,7 +140,8 @@ class SongServiceServicer:
     def SearchSongs(self, request, context):
         """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
         word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-        before those in the album; then whole words before beginnings of words, then what is more popular. Songs come
+        before those in the album; then whole words before beginnings of words, then what is more popular. Where very many
+        songs match, those are ranked whose title begins with the query, and the 200 most popular of the others. Songs come
         without lyrics.
         Answers INVALID_DATA_FORMAT (query, page_size, page_token).
         """

@@ -1,0 +1,83 @@
+"""Who a session's user is, and for how long that is remembered."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_LISTENER
+from songserver.auth.callers import Callers
+from songserver.config import Settings
+from songserver.errors import SignInFailure
+from songserver.storage.mongo import Mongo
+from songserver.storage.sessions import Sessions
+from songserver.storage.users import Users
+
+Check = Callable[[Users, Sessions, Callers], Awaitable[None]]
+
+
+def over_mongodb(settings: Settings, check: Check, memory: float = 60) -> None:
+    """Runs a check with stores on a real database."""
+
+    async def run() -> None:
+        assert settings.mongodb_uri
+        mongo = Mongo(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, 10)
+        users, sessions = Users(mongo), Sessions(mongo, 600)
+        try:
+            await check(users, sessions, Callers(users, sessions, memory))
+        finally:
+            await mongo.close()
+
+    asyncio.run(run())
+
+
+def test_a_caller_is_remembered_until_told_to_forget(song_server_settings: Settings) -> None:
+    async def check(users: Users, sessions: Sessions, callers: Callers) -> None:
+        user = await users.create("somebody", "", PRIVILEGE_LISTENER)
+        session = await sessions.begin(user.id)
+        assert (await callers.get(session.session_id, user.id)).privilege == PRIVILEGE_LISTENER
+
+        await users.update(user.id, privilege=PRIVILEGE_ADMIN)
+        assert (await callers.get(session.session_id, user.id)).privilege == PRIVILEGE_LISTENER
+
+        callers.forget()
+        assert (await callers.get(session.session_id, user.id)).privilege == PRIVILEGE_ADMIN
+
+        await users.delete(user.id)
+        callers.forget()
+        with pytest.raises(SignInFailure):
+            await callers.get(session.session_id, user.id)
+
+    over_mongodb(song_server_settings, check)
+
+
+def test_what_was_looked_up_before_a_sign_out_is_not_remembered_after_it(song_server_settings: Settings) -> None:
+    """A call that came just before a sign-out once kept the session alive in this process for a second."""
+
+    async def check(users: Users, sessions: Sessions, callers: Callers) -> None:
+        user = await users.create("somebody", "", PRIVILEGE_LISTENER)
+        session = await sessions.begin(user.id)
+        before = asyncio.create_task(callers.get(session.session_id, user.id))
+        await asyncio.sleep(0)
+
+        callers.forget()
+        assert (await before).user_id == user.id
+        await sessions.end(session.session_id)
+
+        with pytest.raises(SignInFailure):
+            await callers.get(session.session_id, user.id)
+
+    over_mongodb(song_server_settings, check)
+
+
+def test_a_session_is_its_own_users_only(song_server_settings: Settings) -> None:
+    async def check(users: Users, sessions: Sessions, callers: Callers) -> None:
+        one = await users.create("somebody", "", PRIVILEGE_LISTENER)
+        other = await users.create("another", "", PRIVILEGE_ADMIN)
+        session = await sessions.begin(one.id)
+        await callers.get(session.session_id, one.id)
+
+        with pytest.raises(SignInFailure):
+            await callers.get(session.session_id, other.id)
+
+    over_mongodb(song_server_settings, check)

@@ -1,0 +1,198 @@
+"""What an operator handles: `songserver` as a process of its own, and a MongoDB that can be taken away."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import grpc
+import psutil
+import pymongo
+import pytest
+from pymongo.errors import PyMongoError
+
+from songs.v1.song_pb2 import Song
+from songs.v1.song_service_pb2 import CreateSongRequest
+from songs.v1.song_service_pb2_grpc import SongServiceStub
+from songs.v1.user_service_pb2 import SignInRequest
+from songs.v1.user_service_pb2_grpc import UserServiceStub
+from songserver.storage.embedded import find_mongod
+
+SONGSERVER = (sys.executable, "-m", "songserver")
+QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--log-format=json")
+PATIENCE = 20.0
+"""Seconds after which a test has waited long enough."""
+
+Metadata: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def until(condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
+    """Waits until a condition holds."""
+    give_up = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < give_up, f"it took more than {within} s"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Gives a port of the loopback interface that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Process:
+    """A running `songserver serve`, and all that it prints."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+        self._process = subprocess.Popen(
+            [*SONGSERVER, "serve", *QUICK, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+        self.lines: list[str] = []
+        """What it said to the operator."""
+        self.log: list[str] = []
+        """What it said on standard error."""
+        self._readers = [
+            threading.Thread(target=self._read, args=source, daemon=True)
+            for source in ((self._process.stdout, self.lines), (self._process.stderr, self.log))
+        ]
+        for reader in self._readers:
+            reader.start()
+        self.pid = self._process.pid
+
+    def _read(self, source: Any, lines: list[str]) -> None:
+        lines.extend(line.rstrip("\n") for line in source)
+
+    def said(self, pattern: str) -> re.Match[str] | None:
+        """Finds what it printed."""
+        return next(filter(None, (re.search(pattern, line) for line in list(self.lines))), None)
+
+    def until_listening(self) -> "Process":
+        """Waits until it serves."""
+        until(lambda: self.said("listening on") is not None or self._process.poll() is not None)
+        assert self._process.poll() is None, "\n".join(self.log)
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        line = self.said(r"listening on (\S+)")
+        assert line
+        return line[1]
+
+    def mongods(self) -> list[psutil.Process]:
+        """The MongoDB processes that are its children."""
+        return [child for child in psutil.Process(self.pid).children() if child.name() == "mongod"]
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
+
+    def ends(self, within: float = PATIENCE) -> int:
+        """Waits for its end; gives its exit code."""
+        code = self._process.wait(within)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return code
+
+    def stop(self) -> int:
+        """Ends it; gives its exit code."""
+        if self._process.poll() is None:
+            self.send(signal.SIGTERM)
+        return self.ends()
+
+    def kill(self) -> None:
+        """Ends it the hard way, if it has not ended yet."""
+        self._process.kill()
+        self.ends()
+
+
+@contextmanager
+def serving(*arguments: str, environment: dict[str, str] | None = None) -> Iterator[Process]:
+    """Runs `songserver serve` for as long as the block lasts."""
+    process = Process("--listen=127.0.0.1:0", *arguments, environment=environment)
+    try:
+        yield process.until_listening()
+        process.stop()
+    finally:
+        process.kill()
+
+
+def sign_in(channel: grpc.Channel, username: str, password: str) -> Metadata:
+    """Signs in; gives the metadata of further calls."""
+    answer = UserServiceStub(channel).SignIn(SignInRequest(username=username, password=password), timeout=PATIENCE)
+    return (("authorization", f"Bearer {answer.session.access_token}"),)
+
+
+def create_song(channel: grpc.Channel, metadata: Metadata, title: str) -> Song:
+    """Makes a song."""
+    request = CreateSongRequest(song=Song(title=title, artists=["An Artist"]))
+    return SongServiceStub(channel).CreateSong(request, metadata=metadata, timeout=PATIENCE).song
+
+
+class OwnMongod:
+    """A MongoDB on a TCP port that nobody looks after: it is there when the test says so."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self.uri = f"mongodb://127.0.0.1:{self._port}/?replicaSet=own"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, on the data that it had."""
+        command = [str(find_mongod()), "--dbpath", str(self._directory), "--port", str(self._port)]
+        command += ["--replSet", "own", "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
+        command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"]
+        command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def initiate(self) -> None:
+        """Makes it a replica set of one, and waits until it takes writes."""
+        uri = f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
+        with pymongo.MongoClient[dict[str, Any]](uri) as client:
+            members = [{"_id": 0, "host": f"127.0.0.1:{self._port}"}]
+            client.admin.command("replSetInitiate", {"_id": "own", "members": members})
+        until(self.takes_writes)
+
+    def takes_writes(self) -> bool:
+        """Whether it is the primary of its replica set."""
+        uri = f"mongodb://127.0.0.1:{self._port}/?directConnection=true&serverSelectionTimeoutMS=500"
+        try:
+            with pymongo.MongoClient[dict[str, Any]](uri) as client:
+                return bool(client.admin.command("hello")["isWritablePrimary"])
+        except PyMongoError:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        """Sends it a signal."""
+        assert self._process
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Ends it the hard way."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMongod]:
+    """A running MongoDB of the test's own."""
+    mongod = OwnMongod(tmp_path_factory.mktemp("own-mongod"))
+    mongod.start()
+    mongod.initiate()
+    yield mongod
+    mongod.kill()

@@ -1,0 +1,198 @@
+"""Every code of the contract, provoked by its real cause. A code without a case here fails."""
+
+import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jwt
+import pymongo
+import pytest
+
+from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, PRIVILEGE_LISTENER
+from songs.v1.song_pb2 import Song
+from songs.v1.song_service_pb2 import (
+    BatchGetSongsRequest,
+    CreateSongRequest,
+    GetSongRequest,
+    ImportItem,
+    ImportSongsRequest,
+    ListSongsRequest,
+    UpdateSongRequest,
+)
+from songs.v1.status_pb2 import SUCCESS, StatusCode
+from songs.v1.user_service_pb2 import GetMeRequest, GetUserRequest, SignInRequest, SignUpRequest
+from songserver.auth.keys import load_keys
+from songserver.errors import GRPC_STATUS
+from songserver.testing import SongServer
+from tests.conftest import Caller, Failure, failure, lasting_server
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+CASES: dict[str, Callable[["World"], Failure]] = {}
+
+
+class World:
+    """A server with a song, and a caller of each privilege."""
+
+    def __init__(self, server: SongServer) -> None:
+        self.server = server
+        self.anyone = Caller(server.channel())
+        self.listener = Caller.new(server, PRIVILEGE_LISTENER)
+        self.editor = Caller.new(server, PRIVILEGE_EDITOR)
+        self.admin = Caller.new(server, PRIVILEGE_ADMIN)
+        self.song = self.editor.create()
+
+
+@pytest.fixture(scope="module")
+def world(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    directory = tmp_path_factory.mktemp("codes")
+    with lasting_server(song_server_mongodb, directory, mongodb_timeout=0.5, max_calls=2) as server:
+        yield World(server)
+
+
+def case(function: Callable[[World], Failure]) -> Callable[[World], Failure]:
+    """A function, named for a code, that provokes it."""
+    CASES[function.__name__.upper()] = function
+    return function
+
+
+@case
+def invalid_data_format(world: World) -> Failure:
+    return failure(world.listener.songs.ListSongs, ListSongsRequest(page_token="made up"))
+
+
+@case
+def db_operation_failure(world: World) -> Failure:
+    with mongodb_locked(world.server):
+        return failure(world.editor.songs.CreateSong, CreateSongRequest(song=Song(title="A", artists=["A"])))
+
+
+@contextmanager
+def mongodb_locked(server: SongServer) -> Iterator[None]:
+    """MongoDB takes no writes, as under a backup."""
+    assert server.settings.mongodb_uri
+    with pymongo.MongoClient[dict[str, Any]](server.settings.mongodb_uri.get_secret_value()) as client:
+        client.admin.command("fsync", lock=True)
+        try:
+            yield
+        finally:
+            client.admin.command("fsyncUnlock")
+
+
+@case
+def request_parse_error(world: World) -> Failure:
+    call: Any = world.anyone.channel.unary_unary("/songs.v1.UserService/SignUp")
+    return failure(call, b"\xff\xff\xff")
+
+
+@case
+def invalid_page_number(world: World) -> Failure:
+    return failure(world.listener.songs.ListSongs, ListSongsRequest(page_number=2))
+
+
+@case
+def overloaded(world: World) -> Failure:
+    outboxes: list[queue.Queue[ImportSongsRequest | None]] = [queue.Queue() for _ in range(2)]
+    calls: list[Any] = [world.editor.songs.ImportSongs(iter(outbox.get, None)) for outbox in outboxes]
+    for outbox, call in zip(outboxes, calls, strict=True):
+        outbox.put(ImportSongsRequest())
+        next(call)
+    told = failure(world.listener.users.GetMe, GetMeRequest())
+    for outbox, call in zip(outboxes, calls, strict=True):
+        outbox.put(None)
+        list(call)
+    return told
+
+
+@case
+def internal_error(world: World) -> Failure:
+    """A document that is none of ours: somebody has written into the database by hand."""
+    settings = world.server.settings
+    assert settings.mongodb_uri
+    with pymongo.MongoClient[dict[str, Any]](settings.mongodb_uri.get_secret_value()) as client:
+        songs = client[settings.mongodb_database]["songs"]
+        songs.insert_one({"_id": NOBODY, "title": {"$secret": 1}})
+        try:
+            return failure(world.listener.songs.GetSong, GetSongRequest(id=NOBODY))
+        finally:
+            songs.delete_one({"_id": NOBODY})
+
+
+@case
+def sign_in_failure(world: World) -> Failure:
+    return failure(world.anyone.users.SignIn, SignInRequest(username="nobody", password="wrong"))
+
+
+@case
+def username_exists(world: World) -> Failure:
+    name = world.listener.me().username.upper()
+    return failure(world.anyone.users.SignUp, SignUpRequest(username=name, password="12345678"))
+
+
+@case
+def user_parse_error(world: World) -> Failure:
+    keys = load_keys(world.server.settings.data_directory / "keys")
+    claims = jwt.decode(world.listener.session.access_token, options={"verify_signature": False})
+    token = jwt.encode({**claims, "sub": "me"}, keys.signing_key, "EdDSA", headers={"kid": keys.signing_id})
+    by_token = failure(world.anyone.users.GetMe, GetMeRequest(), metadata=[("authorization", f"Bearer {token}")])
+    by_request = failure(world.admin.users.GetUser, GetUserRequest())
+    assert by_token.code == by_request.code
+    return by_request
+
+
+@case
+def privilege_error(world: World) -> Failure:
+    return failure(world.listener.songs.CreateSong, CreateSongRequest())
+
+
+@case
+def invalid_user_details(world: World) -> Failure:
+    return failure(world.anyone.users.SignUp, SignUpRequest(username="somebody", password="short"))
+
+
+@case
+def user_not_found(world: World) -> Failure:
+    return failure(world.admin.users.GetUser, GetUserRequest(user_id=NOBODY))
+
+
+@case
+def song_exists(world: World) -> Failure:
+    return failure(world.editor.songs.CreateSong, CreateSongRequest(song=world.song))
+
+
+@case
+def invalid_song_details(world: World) -> Failure:
+    return failure(world.editor.songs.CreateSong, CreateSongRequest(song=Song(title="A")))
+
+
+@case
+def song_not_found(world: World) -> Failure:
+    return failure(world.listener.songs.GetSong, GetSongRequest(id=NOBODY))
+
+
+@case
+def stale_etag(world: World) -> Failure:
+    request = UpdateSongRequest(song=Song(id=world.song.id, label="B", etag="0"))
+    return failure(world.editor.songs.UpdateSong, request)
+
+
+@pytest.mark.parametrize("name", [name for name in StatusCode.keys() if name != "SUCCESS"])  # noqa: SIM118
+def test_every_code_is_answered_to_its_real_cause(world: World, name: str) -> None:
+    told = CASES[name](world)
+
+    assert told.code == name
+    assert told.status == GRPC_STATUS[StatusCode.Value(name)]
+    assert told.trailers["song-status-code"] == str(StatusCode.Value(name))
+    assert told.info.metadata["status_code"] == str(StatusCode.Value(name))
+    assert told.message
+    assert world.listener.get(world.song.id), "the server goes on"
+
+
+def test_success_appears_in_band_only(world: World) -> None:
+    (batch,) = world.listener.songs.BatchGetSongs(BatchGetSongsRequest(ids=[world.song.id])).results
+    items = [ImportItem(song=Song(title="B", artists=["B"]))]
+    (imported,) = next(world.editor.songs.ImportSongs(iter([ImportSongsRequest(items=items)]))).results
+    _, call = world.listener.users.GetMe.with_call(GetMeRequest())
+
+    assert batch.status_code == imported.status_code == SUCCESS
+    assert "song-status-code" not in dict(call.trailing_metadata())
