@@ -21,12 +21,18 @@ SOCKET = "mongod.sock"
 MEMBER = f"./{SOCKET}"
 """The replica set's one member: a path that mongod resolves against its working directory, so it
 stays true when the directory is moved, is never too long, and no resolver is ever asked for it."""
+ENGINE = (
+    "log=(file_max=16MB,prealloc=false)",
+    # Of so small a cache the usual 5 % are dirty in no time, and eviction takes as much CPU as an import itself.
+    "eviction_dirty_target=40,eviction_dirty_trigger=60",
+    "eviction_updates_target=20,eviction_updates_trigger=30",
+)
 FLAGS = (
     *("--replSet", REPLICA_SET),
     *("--bind_ip", MEMBER, "--nounixsocket"),  # and no second socket in /tmp
     *("--logappend", "--quiet"),
     *("--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"),
-    *("--wiredTigerEngineConfigString", "log=(file_max=16MB,prealloc=false)"),
+    *("--wiredTigerEngineConfigString", ",".join(ENGINE)),
     *("--networkMessageCompressors", "disabled"),
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
 )
