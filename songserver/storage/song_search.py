@@ -5,7 +5,9 @@ one of them, or begins a few of them. Only the most popular of the songs that ma
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from bson import MaxKey, MinKey
 
 from songs.v1.song_pb2 import Song
 from songserver.paging import fitting
@@ -19,6 +21,10 @@ CANDIDATES = 200
 """The most popular songs that match, which are ranked."""
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
+COUNTED = 2000
+"""Songs of a word that are counted, to find the rarest of some short words."""
+SEARCH_INDEX = [("words", 1), ("popularity", -1)]
+LAST_CHARACTER = "\U0010ffff"
 
 _RANKED = {"popularity": True, "keys.title": True, "keys.artist": True}
 
@@ -48,15 +54,40 @@ class SongSearch:
         if not asked:
             return [], 0
         phrase = " ".join(words(query))
-        by_words = self._songs.find({"$and": [_has(word) for word in asked]}, _RANKED).sort("popularity", -1)
         by_title = self._songs.find({"keys.title": _begins_with(phrase)}, _RANKED).sort("keys.title", 1)
-        found = await asyncio.gather(by_words.limit(CANDIDATES).to_list(), by_title.limit(TITLE_CANDIDATES).to_list())
+        found = await asyncio.gather(self._most_popular(asked), by_title.limit(TITLE_CANDIDATES).to_list())
         candidates = {row["_id"]: row for rows in found for row in rows}
         ranked = sorted(candidates.values(), key=lambda row: _rank(row, asked, phrase))
         found_songs = await self._read([row["_id"] for row in ranked[skip : skip + size]])
         songs = fitting(found_songs)
         seen = skip + (size if len(songs) == len(found_songs) else len(songs))
         return songs, seen if len(ranked) > seen else 0
+
+    async def _most_popular(self, asked: list[str]) -> list[Document]:
+        """Gives the most popular songs that have all these words.
+
+        The index is read between the bounds of the rarest word, and songs without the others are passed over. Left to
+        itself, MongoDB would try each word for a while, which takes longer than the search.
+        """
+        rarest = await self._rarest(asked)
+        others = [_has(word) for word in asked if word != rarest]
+        cursor = self._songs.find({"$and": others} if others else {}, _RANKED).hint(SEARCH_INDEX).limit(CANDIDATES)
+        beginning = rarest[:LONGEST_WORD]
+        cursor.min(_bound(beginning, MaxKey()))
+        if len(rarest) <= LONGEST_PREFIX:
+            # The songs of one token stand in the index with the most popular first.
+            return await cursor.max(_bound(beginning, MinKey())).to_list()
+        return await cursor.max(_bound(beginning + LAST_CHARACTER, MaxKey())).sort("popularity", -1).to_list()
+
+    async def _rarest(self, asked: list[str]) -> str:
+        """The word that the fewest songs have; among words of more than a few letters the longest is a good guess."""
+        longest = max(asked, key=len)
+        if len(longest) > LONGEST_PREFIX or len(asked) == 1:
+            return longest
+        counts = await asyncio.gather(
+            *(self._songs.database.command("count", "songs", query=_has(word), limit=COUNTED) for word in asked)
+        )
+        return min(zip(counts, asked, strict=True), key=lambda counted: counted[0]["n"])[1]
 
     async def _read(self, song_ids: list[str]) -> list[Song]:
         documents = await self._songs.find({"_id": {"$in": song_ids}}, LISTED).to_list()
@@ -94,10 +125,15 @@ def _all_in(asked: list[str], present: list[str]) -> bool:
     return all(any(word.startswith(beginning) for word in present) for beginning in asked)
 
 
+def _bound(word: str, popularity: MinKey | MaxKey) -> Any:
+    """A bound of the search index; pymongo's types have no MinKey and MaxKey there."""
+    return [("words", word), ("popularity", popularity)]
+
+
 def _has(word: str) -> Document:
     # The first letters are tokens; among the tokens with more of them there are whole words only, and few begin alike.
     return {"words": word if len(word) <= LONGEST_PREFIX else {"$elemMatch": _begins_with(word[:LONGEST_WORD])}}
 
 
 def _begins_with(text: str) -> Document:
-    return {"$gte": text, "$lt": text + "\U0010ffff"}
+    return {"$gte": text, "$lt": text + LAST_CHARACTER}
