@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from buf.validate import validate_pb2
 from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from songs.v1 import reading_pb2, song_pb2, song_service_pb2, user_pb2, user_service_pb2
 from songs.v1.song_pb2 import Song, SongFilter
 from songs.v1.song_service_pb2 import (
     BatchGetSongsRequest,
@@ -180,3 +182,38 @@ def test_any_way_to_write_an_isrc_is_taken(text: str) -> None:
 
     assert len(drawn.isrc) == 12
     assert drawn.isrc.isupper() or drawn.isrc[5:].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "field"),
+    [
+        (CreateSongRequest(song=Song(title="x", artists=[""] * 200_000)), "INVALID_SONG_DETAILS", "song.artists"),
+        (
+            CreateSongRequest(song=Song(title="x", artists=["y"], external_ids={str(n): "" for n in range(50_000)})),
+            "INVALID_SONG_DETAILS",
+            "song.external_ids",
+        ),
+        (BatchGetSongsRequest(ids=["x"] * 500_000), "INVALID_DATA_FORMAT", "ids"),
+        (ImportSongsRequest(items=[ImportItem()] * 100_000), "INVALID_DATA_FORMAT", "items"),
+        (SignUpRequest(username="a" + "\u0301" * 500_000 + "\u0327" * 500_000), "INVALID_USER_DETAILS", "username"),
+        (SignInRequest(username="a" * 4_000_000), "USER_PARSE_ERROR", "username"),
+        (Song(title="x", artists=["y", "z" * 4_000_000]), "INVALID_SONG_DETAILS", "artists[1]"),
+        (ListSongsRequest(filter=SongFilter(artist="x" * 4_000_000)), "INVALID_DATA_FORMAT", "filter.artist"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_far_too_much_is_refused_before_it_costs_time(message: Message, code: str, field: str) -> None:
+    # Canonical order of n marks takes n * n steps, and each bad item a violation: seconds, if they were looked at.
+    started = time.process_time()
+    assert broken(message) == (code, [field])
+    assert time.process_time() - started < 0.5
+
+
+def test_each_text_with_a_canonical_form_has_a_length() -> None:
+    for file in (song_pb2, song_service_pb2, user_pb2, user_service_pb2):
+        for message in file.DESCRIPTOR.message_types_by_name.values():
+            for field in message.fields:
+                options = field.GetOptions()
+                if options.Extensions[reading_pb2.form]:
+                    rules = options.Extensions[validate_pb2.field]
+                    assert rules.string.max_len or rules.repeated.items.string.max_len, field.full_name

@@ -185,7 +185,20 @@ def test_what_the_forge_makes_is_good(forge: Forge) -> None:
         {"sid": str(uuid4())},
         {"sub": str(uuid4()), "sid": str(uuid4())},
     ],
-    ids=str,
+    ids=[
+        "expired",
+        "without exp",
+        "exp is no number",
+        "not yet valid",
+        "without nbf",
+        "without iat",
+        "wrong issuer",
+        "without issuer",
+        "wrong audience",
+        "without audience",
+        "another session",
+        "nobody",
+    ],
 )
 def test_a_token_with_wrong_claims_is_refused(forge: Forge, claims: dict[str, Any]) -> None:
     assert forge.refusal(forge.make(claims)) == "SIGN_IN_FAILURE"

@@ -27,6 +27,8 @@ from songserver.config import Settings
 from songserver.testing import SongServer, running_server
 from tests.operations.conftest import OwnMongod, until
 
+pytestmark = pytest.mark.alone
+
 NOTICED = 2.0
 """Seconds within which every call is answered, and health has noticed."""
 WELL = 1.0

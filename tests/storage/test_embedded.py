@@ -33,6 +33,8 @@ from songserver.storage.embedded import (
     find_mongod,
 )
 
+pytestmark = pytest.mark.alone
+
 Songs = AsyncCollection[dict[str, Any]]
 
 SERVER = """
@@ -450,7 +452,7 @@ def test_ended_process_has_no_command_line() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
     assert _mongod.command_line(process.pid) == ""
-    assert sys.argv[-1] in _mongod.command_line(os.getpid())
+    assert sys.orig_argv[-1] in _mongod.command_line(os.getpid())
 
 
 def test_default_directory_is_the_users_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
