@@ -1,8 +1,10 @@
 """The connection to MongoDB: how it is made, how long it may take, and what becomes of its failures."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import time_ns
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import pymongo
@@ -29,6 +31,9 @@ retryable reads has most of them); mongos gives them without a label."""
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
 
+_time_up: ContextVar[float] = ContextVar("time_up", default=math.inf)
+"""When the database's time is up, on the monotonic clock."""
+
 
 class Mongo:
     """A client of MongoDB, and the database in it that is ours."""
@@ -43,6 +48,7 @@ class Mongo:
         Raises:
             DatabaseFailure: If the URI is none.
         """
+        self.timeout = timeout
         try:
             self._client: AsyncMongoClient[Document] = AsyncMongoClient(
                 uri,
@@ -97,19 +103,27 @@ def database_within(seconds: float | None) -> Iterator[None]:
         DatabaseFailure: If MongoDB is away, failing over or too slow. Its other errors are faults of ours, and pass as
             they are.
     """
+    time_up = _time_up.set(_time_up.get() if seconds is None else time.monotonic() + seconds)
     try:
         if seconds is None:
             yield
         else:
             with pymongo.timeout(seconds):
                 yield
-    except PyMongoError as error:
-        if not _may_pass(error):
+    except (PyMongoError, TimeoutError) as error:
+        if isinstance(error, PyMongoError) and not _may_pass(error):
             raise
         log.warning("database failure", error=str(error)[:500])
         raise DatabaseFailure(
             "the database is away, failing over or too slow: try again", retry_after=RETRY_AFTER
         ) from error
+    finally:
+        _time_up.reset(time_up)
+
+
+def time_left() -> float:
+    """Gives the seconds that the database has by the innermost `database_within`; infinite if it sets no bound."""
+    return _time_up.get() - time.monotonic()
 
 
 def reason(error: PyMongoError) -> str:
@@ -130,10 +144,10 @@ def _may_pass(error: PyMongoError) -> bool:
 
 def now() -> DatetimeMS:
     """Gives the time, as MongoDB keeps it."""
-    return DatetimeMS(time_ns() // 1_000_000)
+    return DatetimeMS(time.time_ns() // 1_000_000)
 
 
-def to_timestamp(time: DatetimeMS) -> Timestamp:
+def to_timestamp(date: DatetimeMS) -> Timestamp:
     """Gives the protobuf form of a BSON date, exact to its millisecond."""
-    seconds, milliseconds = divmod(int(time), 1000)
+    seconds, milliseconds = divmod(int(date), 1000)
     return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)

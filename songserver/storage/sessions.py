@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -9,8 +10,11 @@ import uuid_utils
 from bson.datetime_ms import DatetimeMS
 
 from songserver.errors import RefreshTokenReused, SignInFailure
+from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import Mongo, now
 
+TOGETHER = 250
+"""Sessions that are looked up at once."""
 USED_TOKENS = 1000
 """Earlier refresh tokens of a session that are recognized: a week of them, at one every 10 minutes."""
 
@@ -37,6 +41,7 @@ class Sessions:
         """
         self._sessions = mongo.collection("sessions")
         self._lifetime = lifetime
+        self._find_user_coalesced = Coalescer(self._find_users, most=TOGETHER, timeout=mongo.timeout)
 
     async def begin(self, user_id: str) -> OpenSession:
         """Begins a session of a user."""
@@ -86,8 +91,13 @@ class Sessions:
 
     async def is_alive(self, session_id: str, user_id: str) -> bool:
         """Whether the session is this user's and has not ended."""
-        query = {"_id": session_id, "user_id": user_id, "expires": {"$gt": now()}}
-        return await self._sessions.find_one(query, {"_id": 1}) is not None
+        return user_id == await self._find_user_coalesced(session_id)
+
+    async def _find_users(self, session_ids: Sequence[str]) -> list[str | None]:
+        """Gives the ids of the users of those of these sessions that have not ended."""
+        query = {"_id": {"$in": session_ids}, "expires": {"$gt": now()}}
+        found = {found["_id"]: found["user_id"] async for found in self._sessions.find(query, {"user_id": True})}
+        return [found.get(session_id) for session_id in session_ids]
 
     async def end(self, session_id: str) -> None:
         """Ends a session."""

@@ -11,12 +11,14 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from songs.v1.song_pb2 import Song
 from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
+from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, now
 from songserver.storage.song_documents import EDITABLE, FULL, LISTED, to_document, to_song
 
 ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
-"""Songs that are inserted at once: so many that it pays, and so few that it takes but a part of MongoDB's time-out."""
+"""Songs that are inserted or read at once: so many that it pays, and so few that it takes but a part of MongoDB's
+time-out."""
 ATTEMPTS = 5
 """How often songs are tried to be made that others have made, and removed again, in between."""
 DUPLICATE_KEY = 11000
@@ -67,6 +69,8 @@ class Songs:
 
     def __init__(self, mongo: Mongo) -> None:
         self._songs = mongo.collection("songs")
+        self._find_coalesced = Coalescer(self._find, most=TOGETHER, timeout=mongo.timeout)
+        self._create_coalesced = Coalescer(self.create_many, most=TOGETHER, timeout=mongo.timeout)
 
     async def create(self, new: NewSong) -> Song:
         """Makes a song, or gives the one that the same request has made before.
@@ -74,7 +78,7 @@ class Songs:
         Raises:
             SongExists: If the same song is there.
         """
-        (made,) = await self.create_many([new])
+        made = await self._create_coalesced(new)
         if not made.is_new:
             raise SongExists(made.song_id)
         return to_song(new.document) if made.song_id == new.document["_id"] else await self.get(made.song_id)
@@ -109,7 +113,7 @@ class Songs:
         Raises:
             SongNotFound: If there is none with this id.
         """
-        document = await self._songs.find_one({"_id": song_id}, FULL)
+        document = await self._find_coalesced(song_id)
         if document is None:
             raise SongNotFound(song_id)
         return to_song(document)
@@ -163,6 +167,12 @@ class Songs:
             if etag and await self._songs.find_one({"_id": song_id}, {"_id": True}):
                 raise StaleEtag(song_id)
             raise SongNotFound(song_id)
+
+    async def _find(self, song_ids: Sequence[str]) -> list[Document | None]:
+        """Gives the documents with these ids, in their order."""
+        documents = await self._songs.find({"_id": {"$in": song_ids}}, FULL).to_list()
+        found = {document["_id"]: document for document in documents}
+        return [found.get(song_id) for song_id in song_ids]
 
     async def _insert(self, documents: list[Document]) -> list[Document]:
         """Inserts what can be inserted; gives those documents that have a unique key which is there already."""

@@ -1,5 +1,7 @@
 """The collection `users`."""
 
+from collections.abc import Sequence
+
 import uuid_utils
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -7,9 +9,12 @@ from pymongo.errors import DuplicateKeyError
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songs.v1.user_pb2 import User
 from songserver.errors import UsernameExists
+from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import Document, Mongo, now, to_timestamp
 from songserver.text import folded
 
+TOGETHER = 250
+"""Users that are looked up at once."""
 WITHOUT_PASSWORD = {"password_hash": False}
 
 
@@ -18,6 +23,7 @@ class Users:
 
     def __init__(self, mongo: Mongo) -> None:
         self._users = mongo.collection("users")
+        self._find_coalesced = Coalescer(self._find, most=TOGETHER, timeout=mongo.timeout)
 
     async def create(
         self, username: str, password_hash: str, privilege: Privilege.ValueType, display_name: str = ""
@@ -46,7 +52,11 @@ class Users:
 
     async def find(self, user_id: str) -> User | None:
         """Gives the user with this id."""
-        return _to_user_or_none(await self._users.find_one({"_id": user_id}, WITHOUT_PASSWORD))
+        return await self._find_coalesced(user_id)
+
+    async def _find(self, user_ids: Sequence[str]) -> list[User | None]:
+        found = {found["_id"]: found async for found in self._users.find({"_id": {"$in": user_ids}}, WITHOUT_PASSWORD)}
+        return [_to_user_or_none(found.get(user_id)) for user_id in user_ids]
 
     async def find_by_name(self, username: str) -> User | None:
         """Gives the user with this name."""
