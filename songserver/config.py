@@ -68,8 +68,8 @@ class Settings(BaseSettings):
         default="songs", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="The database in MongoDB."
     )
     mongodb_timeout: float = Field(
-        # pymongo notices only twice a second that its time is up: calls are answered within 1.75 s.
-        default=1.25,
+        # pymongo notices only twice a second that its time is up: calls are answered within 1.5 s.
+        default=1.0,
         gt=0,
         le=60,
         description="Seconds that MongoDB may take for one operation.",

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from songserver.errors import Overloaded
 from songserver.rpc import DEADLINE_MARGIN, Call, Handler
 
+LATE = 0.5
+"""Seconds by which pymongo may be late to notice that its time is up."""
 RETRY_AFTER = 1.0
 """Seconds after which a refused caller may try again."""
 
@@ -52,6 +54,6 @@ class Limits:
 
     def _database_time(self, call: Call) -> float | None:
         remaining = call.remaining
-        if remaining is None or remaining > self._database_timeout:
+        if remaining is None or remaining > self._database_timeout + LATE:
             return None
         return max(0.001, remaining - DEADLINE_MARGIN)

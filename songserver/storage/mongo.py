@@ -56,6 +56,8 @@ class Mongo:
                 timeoutMS=round(timeout * 1000),
                 # That MongoDB is away, or silent, is noticed within 1.5 s, and its return within 0.5 s.
                 connectTimeoutMS=1000,
+                # An election takes longer than a caller waits: there is no use in waiting for all of the time-out.
+                serverSelectionTimeoutMS=750,
                 heartbeatFrequencyMS=500,
             )
         except (ConfigurationError, ValueError, OSError) as error:
@@ -113,7 +115,7 @@ def database_within(seconds: float | None) -> Iterator[None]:
     except (PyMongoError, TimeoutError) as error:
         if isinstance(error, PyMongoError) and not _may_pass(error):
             raise
-        log.warning("database failure", error=str(error)[:500])
+        log.warning("database failure", error=str(error)[:500] or "no answer in time")
         raise DatabaseFailure(
             "the database is away, failing over or too slow: try again", retry_after=RETRY_AFTER
         ) from error
