@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songs.v1.user_pb2 import User
 from songs.v1.user_service_pb2 import SignUpRequest
@@ -14,6 +16,8 @@ from songserver.rules import Rules
 from songserver.storage.users import Users
 
 FIRST_ADMIN = "admin"
+
+log = structlog.get_logger()
 
 
 class FirstAdmin(NamedTuple):
@@ -50,6 +54,9 @@ class Accounts:
             password_file: Where the password is kept, in a file that only its owner can read.
         """
         if await self.users.has_admin():
+            return None
+        if await self.users.find_by_name(FIRST_ADMIN):
+            log.warning("there is no admin, and the name is taken: `songserver create-admin NAME`", name=FIRST_ADMIN)
             return None
         password = secrets.token_urlsafe(12)
         await asyncio.to_thread(_write_secret, password_file, password + "\n")

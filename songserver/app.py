@@ -170,10 +170,6 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         mongo = await stack.enter_async_context(database(settings))
         accounts = make_accounts(settings, mongo)
         stack.callback(accounts.passwords.close)
-        first_admin = None
-        if not settings.mongodb_uri:
-            # Before anyone can sign up.
-            first_admin = await accounts.make_first_admin(settings.data_directory / ADMIN_PASSWORD_FILE)
         server = grpcio.make_server(settings)
         grpcio.add_methods(server, wire(settings, mongo, accounts))
         names = [service.full_name for service in SERVICES]
@@ -183,6 +179,10 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         address = grpcio.add_port(server, settings)
         if not settings.tls_certificate and not address.startswith(LOCAL):
             log.warning("passwords and tokens go over the network in the clear: set tls_certificate", address=address)
+        first_admin = None
+        if not settings.mongodb_uri:
+            # Before anyone can sign up, and once nothing can fail any more before it is told.
+            first_admin = await accounts.make_first_admin(settings.data_directory / ADMIN_PASSWORD_FILE)
         await server.start()
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         stack.push_async_callback(health.stop)

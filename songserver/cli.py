@@ -93,8 +93,16 @@ async def _serve(settings: Settings) -> None:
     server = asyncio.current_task()
     assert server
     stop = asyncio.Event()
-    _on_signals(server.cancel)
+
+    def give_up() -> None:
+        # Both, since pymongo swallows a cancellation now and then.
+        stop.set()
+        server.cancel()
+
+    _on_signals(give_up)
     async with serving(settings) as running:
+        if stop.is_set():
+            return
         if not settings.mongodb_uri:
             click.echo(f"MongoDB of its own, data in {settings.data_directory / 'mongodb'}")
         if running.first_admin:
@@ -104,7 +112,7 @@ async def _serve(settings: Settings) -> None:
         click.echo(f"song server {__version__} listening on {running.address}")
         await stop.wait()
         # Who asks once more does not want to wait for the calls in flight.
-        _on_signals(server.cancel)
+        _on_signals(give_up)
         click.echo("stopping")
 
 

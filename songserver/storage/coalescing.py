@@ -48,7 +48,7 @@ class Coalescer(Generic[Question, Answer]):
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, answer))
-        if self._flight is None:
+        if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._fly(), context=self._context)
         async with asyncio.timeout(min(self._timeout, time_left())):
             return await answer
@@ -63,12 +63,10 @@ class Coalescer(Generic[Question, Answer]):
                 continue
             try:
                 answers = await self._ask([question for question, _ in wanted])
+                for (_, future), answer in zip(wanted, answers, strict=True):
+                    if not future.done():
+                        future.set_result(answer)
             except Exception as error:  # noqa: BLE001 - raised to each who asked
                 for _, future in wanted:
                     if not future.done():
                         future.set_exception(error)
-            else:
-                for (_, future), answer in zip(wanted, answers, strict=True):
-                    if not future.done():
-                        future.set_result(answer)
-        self._flight = None

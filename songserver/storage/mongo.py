@@ -1,9 +1,10 @@
 """The connection to MongoDB: how it is made, how long it may take, and what becomes of its failures."""
 
+import asyncio
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
 
@@ -28,6 +29,8 @@ PING_TIME = 1.0
 PASSING_CODES = frozenset({6, 7, 64, 89, 91, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 """MongoDB's error codes for a server or network that is away, or a replica set without a primary (the specification of
 retryable reads has most of them); mongos gives them without a label."""
+LONG_READS = 16
+"""Lists and searches that MongoDB has at the same time, each on up to three of the 100 connections of the pool."""
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
 
@@ -49,6 +52,7 @@ class Mongo:
             DatabaseFailure: If the URI is none.
         """
         self.timeout = timeout
+        self._room = asyncio.Semaphore(LONG_READS)
         try:
             self._client: AsyncMongoClient[Document] = AsyncMongoClient(
                 uri,
@@ -73,6 +77,21 @@ class Mongo:
     def collection(self, name: str) -> Collection:
         """Gives a collection whose writes are acknowledged by a majority, and journaled."""
         return self._database.get_collection(name)
+
+    @asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Gives room for one of the reads that take long, so that these leave connections to all others.
+
+        Raises:
+            DatabaseFailure: If waiting for room and the read itself take longer than an operation may.
+        """
+        with database_within(self.timeout):
+            async with asyncio.timeout(time_left()):
+                await self._room.acquire()
+            try:
+                yield
+            finally:
+                self._room.release()
 
     async def ping(self) -> None:
         """Asks whether there is a MongoDB that takes writes.

@@ -44,6 +44,7 @@ class SongLists:
     """Reads lists of songs."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._songs = mongo.collection("songs")
         self._total: TTLCache[str, int] = TTLCache(1, TOTAL_MEMORY)
 
@@ -67,7 +68,8 @@ class SongLists:
         sort = [(name, direction) for name in (key, "_id") if name]
         projection = {name: shown for name, shown in LISTED.items() if name != "keys"}
         cursor = self._songs.find({"$and": conditions}, projection).sort(sort).skip(skip).limit(size + 1)
-        documents = await cursor.to_list()
+        async with self._mongo.room():
+            documents = await cursor.to_list()
         songs = fitting([to_song(document) for document in documents[:size]])
         more = len(documents) > len(songs)
         return SongPage(songs, _position(documents[len(songs) - 1], key) if more else [])

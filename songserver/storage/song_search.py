@@ -21,6 +21,8 @@ CANDIDATES = 200
 """The most popular songs that match, which are ranked."""
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
+COUNTED_WORDS = 3
+"""Words that are counted: the longest ones."""
 COUNTED = 2000
 """Songs of a word that are counted, to find the rarest of some short words."""
 SEARCH_INDEX = [("words", 1), ("popularity", -1)]
@@ -33,6 +35,7 @@ class SongSearch:
     """Finds songs."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._songs = mongo.collection("songs")
 
     async def search(self, query: str, size: int, *, skip: int = 0) -> tuple[list[Song], int]:
@@ -47,9 +50,16 @@ class SongSearch:
             The songs without lyrics, the best first, and how many to leave out to go on; 0 if there are no more.
         """
         # Who types on cancels the search before; to cancel an operation of MongoDB costs its connection.
-        return await asyncio.shield(self._search(query, size, skip))
+        searching = asyncio.create_task(self._search(query, size, skip))
+        # Nobody may be there any more to hear how it failed.
+        searching.add_done_callback(lambda search: search.cancelled() or search.exception())
+        return await asyncio.shield(searching)
 
     async def _search(self, query: str, size: int, skip: int) -> tuple[list[Song], int]:
+        async with self._mongo.room():
+            return await self._ranked(query, size, skip)
+
+    async def _ranked(self, query: str, size: int, skip: int) -> tuple[list[Song], int]:
         asked = list(dict.fromkeys(words(query)))[:MOST_WORDS]
         if not asked:
             return [], 0
@@ -81,13 +91,13 @@ class SongSearch:
 
     async def _rarest(self, asked: list[str]) -> str:
         """The word that the fewest songs have; among words of more than a few letters the longest is a good guess."""
-        longest = max(asked, key=len)
-        if len(longest) > LONGEST_PREFIX or len(asked) == 1:
-            return longest
+        longest = sorted(asked, key=len, reverse=True)[:COUNTED_WORDS]
+        if len(longest[0]) > LONGEST_PREFIX or len(asked) == 1:
+            return longest[0]
         counts = await asyncio.gather(
-            *(self._songs.database.command("count", "songs", query=_has(word), limit=COUNTED) for word in asked)
+            *(self._songs.database.command("count", "songs", query=_has(word), limit=COUNTED) for word in longest)
         )
-        return min(zip(counts, asked, strict=True), key=lambda counted: counted[0]["n"])[1]
+        return min(zip(counts, longest, strict=True), key=lambda counted: counted[0]["n"])[1]
 
     async def _read(self, song_ids: list[str]) -> list[Song]:
         documents = await self._songs.find({"_id": {"$in": song_ids}}, LISTED).to_list()

@@ -17,8 +17,9 @@ from songserver.storage.song_documents import EDITABLE, FULL, LISTED, to_documen
 
 ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
-"""Songs that are inserted or read at once: so many that it pays, and so few that it takes but a part of MongoDB's
-time-out."""
+"""Songs that are inserted at once: so many that it pays, and so few that it takes but a part of MongoDB's time-out."""
+COALESCED = 64
+"""Calls of single songs, perhaps with long lyrics, that go out together."""
 ATTEMPTS = 5
 """How often songs are tried to be made that others have made, and removed again, in between."""
 DUPLICATE_KEY = 11000
@@ -69,8 +70,8 @@ class Songs:
 
     def __init__(self, mongo: Mongo) -> None:
         self._songs = mongo.collection("songs")
-        self._find_coalesced = Coalescer(self._find, most=TOGETHER, timeout=mongo.timeout)
-        self._create_coalesced = Coalescer(self.create_many, most=TOGETHER, timeout=mongo.timeout)
+        self._find_coalesced = Coalescer(self._find, most=COALESCED, timeout=mongo.timeout)
+        self._create_coalesced = Coalescer(self.create_many, most=COALESCED, timeout=mongo.timeout)
 
     async def create(self, new: NewSong) -> Song:
         """Makes a song, or gives the one that the same request has made before.

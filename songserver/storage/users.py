@@ -52,11 +52,11 @@ class Users:
 
     async def find(self, user_id: str) -> User | None:
         """Gives the user with this id."""
-        return await self._find_coalesced(user_id)
+        return _to_user_or_none(await self._find_coalesced(user_id))
 
-    async def _find(self, user_ids: Sequence[str]) -> list[User | None]:
+    async def _find(self, user_ids: Sequence[str]) -> list[Document | None]:
         found = {found["_id"]: found async for found in self._users.find({"_id": {"$in": user_ids}}, WITHOUT_PASSWORD)}
-        return [_to_user_or_none(found.get(user_id)) for user_id in user_ids]
+        return [found.get(user_id) for user_id in user_ids]
 
     async def find_by_name(self, username: str) -> User | None:
         """Gives the user with this name."""

@@ -131,6 +131,26 @@ async def test_what_the_context_of_a_caller_has_is_not_the_batchs() -> None:
     assert seen == ["nobody's"]
 
 
+@pytest.mark.parametrize(
+    "fault", [asyncio.CancelledError, KeyError, None], ids=["cancelled", "failed", "too few answers"]
+)
+async def test_it_goes_on_after_a_batch_that_ended_badly(fault: type[BaseException] | None) -> None:
+    faults = [fault]
+
+    async def ask(questions: Sequence[int]) -> Sequence[int]:
+        if faults:
+            if fault := faults.pop():
+                raise fault
+            return []
+        return questions
+
+    coalescer = Coalescer(ask, most=10, timeout=0.2)
+
+    with pytest.raises((KeyError, ValueError, TimeoutError)):
+        await coalescer(1)
+    assert await coalescer(2) == 2
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     questions=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.booleans()), max_size=40),
