@@ -118,7 +118,7 @@ class Mongo:
 def database_within(seconds: float | None) -> Iterator[None]:
     """Bounds the operations in its block to so many seconds in all; None: each by the client's own time-out.
 
-    MongoDB is told its deadline, instead of being cancelled: a cancelled operation closes its connection.
+    MongoDB is told the time that it has, rather than cancelled when it is up: that would cost the connection.
 
     Raises:
         DatabaseFailure: If MongoDB is away, failing over or too slow. Its other errors are faults of ours, and pass as
