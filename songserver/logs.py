@@ -9,23 +9,27 @@ import structlog
 
 from songserver.config import Settings
 
+SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+"""What is added to every event."""
+# structlog's own choice shows local variables, and so passwords; and takes seconds for large ones.
+CONSOLE = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+"""The form for a person's eyes."""
+
 
 def configure_logs(settings: Settings) -> None:
     """Sets how this process logs: to standard error, from the level of the settings up."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     last: list[Any]
     if console:
-        # Not the default, which shows local variables, and so passwords.
-        last = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        last = [CONSOLE]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*SHARED, *last],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if console
@@ -34,7 +38,7 @@ def configure_logs(settings: Settings) -> None:
     )
     # What libraries log with the standard library, and Python's own warnings, in the same form.
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import grpc
 import pymongo
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from songs.v1.access_pb2 import PRIVILEGE_LISTENER, Privilege
@@ -28,12 +29,19 @@ from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.app import Running, serving
 from songserver.config import TEST_MONGODB_VARIABLE, Settings
+from songserver.logs import CONSOLE, SHARED
 from songserver.storage.embedded import EmbeddedMongo
 
 T = TypeVar("T")
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users that live for one test
 START_TIME = 60.0
+
+
+def pytest_configure() -> None:
+    """Shows the server's log with the tests, unless they have set structlog up themselves."""
+    if not structlog.is_configured():
+        structlog.configure(processors=[*SHARED, CONSOLE])
 
 
 class SongServer:

@@ -1,5 +1,6 @@
 """The servicers on grpcio's asyncio server."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable
@@ -149,7 +150,11 @@ def _unary_response(method: Method, handler: Handler) -> Callable[[Any, Context]
 def _stream_response(method: Method, handler: Handler) -> Callable[[Any, Context], Awaitable[None]]:
     async def respond(request: Any, context: Context) -> None:
         async def send(message: Message) -> None:
-            await context.write(message.SerializeToString())
+            try:
+                await context.write(message.SerializeToString())
+            except aio.InternalError as error:
+                # The client has gone; grpc cancels the call a moment later.
+                raise asyncio.CancelledError from error
 
         await _run(method, handler, request, context, send)
 

@@ -42,6 +42,8 @@ class Importing:
                 index += len(batch)
         finally:
             ahead.cancel()
+            # Waited for, so that what it fails with is not lost on the loop, where it would be logged as a fault.
+            await asyncio.wait([ahead])
 
     async def _next(self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str) -> list[Checked] | None:
         """Reads and checks a message; gives None after the last one."""

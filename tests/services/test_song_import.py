@@ -242,8 +242,10 @@ def test_bytes_that_are_no_message_end_the_stream_after_what_was_answered(editor
     assert titles(editor, artist) == ["A"]
 
 
-def test_streams_that_are_cut_off_leave_nothing_behind(song_server: SongServer) -> None:
-    """Each once left a task behind that held its last messages and waited for ever."""
+def test_streams_that_are_cut_off_leave_nothing_behind(
+    song_server: SongServer, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each once left a task behind that held its last messages and waited for ever; some were taken for incidents."""
     editor = Caller.new(song_server, PRIVILEGE_EDITOR)
     for number in range(5):
         stream = Stream(editor)
@@ -259,6 +261,8 @@ def test_streams_that_are_cut_off_leave_nothing_behind(song_server: SongServer) 
     while tasks := [task for task in asyncio.all_tasks(song_server._loop) if "Importing" in repr(task.get_coro())]:
         assert time.monotonic() < give_up, tasks
         time.sleep(0.05)
+    assert "incident" not in capsys.readouterr().out
+    assert not caplog.records
 
 
 def test_a_listener_may_not_import(listener: Caller, artist: str) -> None:
