@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15songs/v1/access.proto\x12\x08songs.v1\x1a google/protobuf/descriptor.proto*\x7f\n\tPrivilege\x12\x19\n\x15PRIVILEGE_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIVILEGE_PUBLIC\x10\x01\x12\x16\n\x12PRIVILEGE_LISTENER\x10\x02\x12\x14\n\x10PRIVILEGE_EDITOR\x10\x03\x12\x13\n\x0fPRIVILEGE_ADMIN\x10\x04:E\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x13.songs.v1.PrivilegeBf\n\x17\x64\x65v.songserver.songs.v1B\x0b\x41\x63\x63\x65ssProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15songs/v1/access.proto\x12\x08songs.v1\x1a google/protobuf/descriptor.proto*\x7f\n\tPrivilege\x12\x19\n\x15PRIVILEGE_UNSPECIFIED\x10\x00\x12\x14\n\x10PRIVILEGE_PUBLIC\x10\x01\x12\x16\n\x12PRIVILEGE_LISTENER\x10\x02\x12\x14\n\x10PRIVILEGE_EDITOR\x10\x03\x12\x13\n\x0fPRIVILEGE_ADMIN\x10\x04*\xa6\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x14\n\x10SCOPE_SONGS_READ\x10\x01\x12\x15\n\x11SCOPE_SONGS_WRITE\x10\x02\x12\x16\n\x12SCOPE_ACCOUNT_READ\x10\x03\x12\x14\n\x10SCOPE_USERS_READ\x10\x04\x12\x15\n\x11SCOPE_USERS_WRITE\x10\x05\x12\x14\n\x10SCOPE_AUDIT_READ\x10\x06:E\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x13.songs.v1.Privilege:@\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xc6\x8a\x03 \x01(\x0e\x32\x0f.songs.v1.ScopeBf\n\x17\x64\x65v.songserver.songs.v1B\x0b\x41\x63\x63\x65ssProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,4 +35,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.songserver.songs.v1B\013AccessProtoP\001Z&songserver.dev/gen/go/songs/v1;songsv1\252\002\023SongServer.Songs.V1'
   _globals['_PRIVILEGE']._serialized_start=69
   _globals['_PRIVILEGE']._serialized_end=196
+  _globals['_SCOPE']._serialized_start=199
+  _globals['_SCOPE']._serialized_end=365
 # @@protoc_insertion_point(module_scope)

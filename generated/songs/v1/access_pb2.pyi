@@ -50,8 +50,51 @@ PRIVILEGE_ADMIN: Privilege.ValueType  # 4
 """Manages users."""
 Global___Privilege: _TypeAlias = Privilege  # noqa: Y015
 
+class _Scope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SCOPE_UNSPECIFIED: _Scope.ValueType  # 0
+    """Of a method: no API key may call it, only a signed-in user. Of a key: not allowed."""
+    SCOPE_SONGS_READ: _Scope.ValueType  # 1
+    """Reads the catalogue."""
+    SCOPE_SONGS_WRITE: _Scope.ValueType  # 2
+    """Adds, changes and removes songs."""
+    SCOPE_ACCOUNT_READ: _Scope.ValueType  # 3
+    """Reads the account of the user that made the key."""
+    SCOPE_USERS_READ: _Scope.ValueType  # 4
+    """Reads the accounts of all users."""
+    SCOPE_USERS_WRITE: _Scope.ValueType  # 5
+    """Changes the accounts of other users."""
+    SCOPE_AUDIT_READ: _Scope.ValueType  # 6
+    """Reads the audit log."""
+
+class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
+    """What an API key is for. Its holder may call the methods of its scopes, as far as its privilege allows."""
+
+SCOPE_UNSPECIFIED: Scope.ValueType  # 0
+"""Of a method: no API key may call it, only a signed-in user. Of a key: not allowed."""
+SCOPE_SONGS_READ: Scope.ValueType  # 1
+"""Reads the catalogue."""
+SCOPE_SONGS_WRITE: Scope.ValueType  # 2
+"""Adds, changes and removes songs."""
+SCOPE_ACCOUNT_READ: Scope.ValueType  # 3
+"""Reads the account of the user that made the key."""
+SCOPE_USERS_READ: Scope.ValueType  # 4
+"""Reads the accounts of all users."""
+SCOPE_USERS_WRITE: Scope.ValueType  # 5
+"""Changes the accounts of other users."""
+SCOPE_AUDIT_READ: Scope.ValueType  # 6
+"""Reads the audit log."""
+Global___Scope: _TypeAlias = Scope  # noqa: Y015
+
 ACCESS_FIELD_NUMBER: _builtins.int
+SCOPE_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Privilege.ValueType]
 """The privilege that a caller needs. The server reads its access policy from here, and does not start if a method that
 it serves has none.
 """
+scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Scope.ValueType]
+"""The scope that an API key needs; without it, no API key will do."""

@@ -49,11 +49,16 @@ Global___Form: _TypeAlias = Form  # noqa: Y015
 
 FORM_FIELD_NUMBER: _builtins.int
 ERROR_CODE_FIELD_NUMBER: _builtins.int
+SENSITIVE_FIELD_NUMBER: _builtins.int
 MESSAGE_ERROR_CODE_FIELD_NUMBER: _builtins.int
 form: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Form.ValueType]
 """The form of a string, or of each item of a repeated one."""
 error_code: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _status_pb2.StatusCode.ValueType]
 """The code that a broken rule of this field answers."""
+sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
+"""A secret: the server shows it in no log, error or audit event, and clients should not either. (Such fields also have
+protobuf's own debug_redact, which its libraries in some languages heed.)
+"""
 message_error_code: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _status_pb2.StatusCode.ValueType]
 """The code that a broken rule of a field in this message answers, where the field does not say; INVALID_DATA_FORMAT if
 neither does.

@@ -42,6 +42,10 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     """Something that nobody foresaw. The details hold an incident id, under which the server's log tells the story.
     gRPC: INTERNAL.
     """
+    TOO_MANY_CALLS: _StatusCode.ValueType  # -1007
+    """This peer makes more calls than the operator allows one. Waiting helps (`google.rpc.RetryInfo`).
+    gRPC: RESOURCE_EXHAUSTED.
+    """
     SIGN_IN_FAILURE: _StatusCode.ValueType  # -2001
     """Wrong user name or password, or a token that is missing, expired, forged or revoked. gRPC: UNAUTHENTICATED."""
     USERNAME_EXISTS: _StatusCode.ValueType  # -2002
@@ -54,6 +58,16 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     """A field of a user breaks one of its rules. gRPC: INVALID_ARGUMENT."""
     USER_NOT_FOUND: _StatusCode.ValueType  # -2006
     """No user has this id or name. gRPC: NOT_FOUND."""
+    TOO_MANY_ATTEMPTS: _StatusCode.ValueType  # -2007
+    """Too many failed sign-ins, for this user name or from this peer: no more are looked at for a while, whether the user
+    exists or not. Waiting helps (`google.rpc.RetryInfo`). gRPC: RESOURCE_EXHAUSTED.
+    """
+    LAST_ADMIN: _StatusCode.ValueType  # -2008
+    """It would leave the server without an admin who can sign in. gRPC: FAILED_PRECONDITION."""
+    SESSION_NOT_FOUND: _StatusCode.ValueType  # -2009
+    """The caller has no open session with this id. gRPC: NOT_FOUND."""
+    API_KEY_NOT_FOUND: _StatusCode.ValueType  # -2010
+    """The caller has no API key with this id. gRPC: NOT_FOUND."""
     SONG_EXISTS: _StatusCode.ValueType  # -3001
     """The same song is in the catalogue already; the details name its id. gRPC: ALREADY_EXISTS."""
     INVALID_SONG_DETAILS: _StatusCode.ValueType  # -3002
@@ -93,6 +107,10 @@ INTERNAL_ERROR: StatusCode.ValueType  # -1006
 """Something that nobody foresaw. The details hold an incident id, under which the server's log tells the story.
 gRPC: INTERNAL.
 """
+TOO_MANY_CALLS: StatusCode.ValueType  # -1007
+"""This peer makes more calls than the operator allows one. Waiting helps (`google.rpc.RetryInfo`).
+gRPC: RESOURCE_EXHAUSTED.
+"""
 SIGN_IN_FAILURE: StatusCode.ValueType  # -2001
 """Wrong user name or password, or a token that is missing, expired, forged or revoked. gRPC: UNAUTHENTICATED."""
 USERNAME_EXISTS: StatusCode.ValueType  # -2002
@@ -105,6 +123,16 @@ INVALID_USER_DETAILS: StatusCode.ValueType  # -2005
 """A field of a user breaks one of its rules. gRPC: INVALID_ARGUMENT."""
 USER_NOT_FOUND: StatusCode.ValueType  # -2006
 """No user has this id or name. gRPC: NOT_FOUND."""
+TOO_MANY_ATTEMPTS: StatusCode.ValueType  # -2007
+"""Too many failed sign-ins, for this user name or from this peer: no more are looked at for a while, whether the user
+exists or not. Waiting helps (`google.rpc.RetryInfo`). gRPC: RESOURCE_EXHAUSTED.
+"""
+LAST_ADMIN: StatusCode.ValueType  # -2008
+"""It would leave the server without an admin who can sign in. gRPC: FAILED_PRECONDITION."""
+SESSION_NOT_FOUND: StatusCode.ValueType  # -2009
+"""The caller has no open session with this id. gRPC: NOT_FOUND."""
+API_KEY_NOT_FOUND: StatusCode.ValueType  # -2010
+"""The caller has no API key with this id. gRPC: NOT_FOUND."""
 SONG_EXISTS: StatusCode.ValueType  # -3001
 """The same song is in the catalogue already; the details name its id. gRPC: ALREADY_EXISTS."""
 INVALID_SONG_DETAILS: StatusCode.ValueType  # -3002

@@ -29,7 +29,7 @@ from songs.v1 import reading_pb2 as songs_dot_v1_dot_reading__pb2
 from songs.v1 import status_pb2 as songs_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13songs/v1/user.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/reading.proto\x1a\x15songs/v1/status.proto\"\xf5\x03\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\xaf\x01\n\x08username\x18\x02 \x01(\tB\x9c\x01\xbaH\x94\x01r\x03\x18\x80\x01\xba\x01\x8b\x01\n\x08username\x12\x46must be 3 to 32 letters, digits, . _ or -, the first a letter or digit\x1a\x37this.matches(\'^[\\\\p{L}\\\\p{N}][\\\\p{L}\\\\p{N}._-]{2,31}$\')\xa8\xd4\x18\x01\x12\x95\x01\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x7f\xbaHxr\x03\x18\x80\x01\xea\x01pthis.matches(\'[[:cntrl:]]|\\\\p{M}{31}\') ? \'must have no control characters, nor 31 combining marks in a row\' : \'\'\xa8\xd4\x18\x01\x12&\n\tprivilege\x18\x04 \x01(\x0e\x32\x13.songs.v1.Privilege\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\xbd\x01\n\x07Session\x12\x19\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x03\x80\x01\x01\x12<\n\x18\x61\x63\x63\x65ss_token_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\rrefresh_token\x18\x03 \x01(\tB\x03\x80\x01\x01\x12=\n\x19refresh_token_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampBd\n\x17\x64\x65v.songserver.songs.v1B\tUserProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13songs/v1/user.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/reading.proto\x1a\x15songs/v1/status.proto\"\x87\x04\n\x04User\x12\n\n\x02id\x18\x01 \x01(\t\x12\xaf\x01\n\x08username\x18\x02 \x01(\tB\x9c\x01\xbaH\x94\x01r\x03\x18\x80\x01\xba\x01\x8b\x01\n\x08username\x12\x46must be 3 to 32 letters, digits, . _ or -, the first a letter or digit\x1a\x37this.matches(\'^[\\\\p{L}\\\\p{N}][\\\\p{L}\\\\p{N}._-]{2,31}$\')\xa8\xd4\x18\x01\x12\x95\x01\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x7f\xbaHxr\x03\x18\x80\x01\xea\x01pthis.matches(\'[[:cntrl:]]|\\\\p{M}{31}\') ? \'must have no control characters, nor 31 combining marks in a row\' : \'\'\xa8\xd4\x18\x01\x12&\n\tprivilege\x18\x04 \x01(\x0e\x32\x13.songs.v1.Privilege\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x64isabled\x18\x07 \x01(\x08:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\xc5\x01\n\x07Session\x12\x1d\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\tB\x07\x80\x01\x01\xb8\xd4\x18\x01\x12<\n\x18\x61\x63\x63\x65ss_token_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\rrefresh_token\x18\x03 \x01(\tB\x07\x80\x01\x01\xb8\xd4\x18\x01\x12=\n\x19refresh_token_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe0\x01\n\x0bSessionInfo\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0crefresh_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04peer\x18\x05 \x01(\t\x12\x12\n\nuser_agent\x18\x06 \x01(\t\x12\x0f\n\x07\x63urrent\x18\x07 \x01(\x08\x42\x64\n\x17\x64\x65v.songserver.songs.v1B\tUserProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,11 +44,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USER']._loaded_options = None
   _globals['_USER']._serialized_options = b'\250\324\030\253\360\377\377\377\377\377\377\377\001'
   _globals['_SESSION'].fields_by_name['access_token']._loaded_options = None
-  _globals['_SESSION'].fields_by_name['access_token']._serialized_options = b'\200\001\001'
+  _globals['_SESSION'].fields_by_name['access_token']._serialized_options = b'\200\001\001\270\324\030\001'
   _globals['_SESSION'].fields_by_name['refresh_token']._loaded_options = None
-  _globals['_SESSION'].fields_by_name['refresh_token']._serialized_options = b'\200\001\001'
+  _globals['_SESSION'].fields_by_name['refresh_token']._serialized_options = b'\200\001\001\270\324\030\001'
   _globals['_USER']._serialized_start=166
-  _globals['_USER']._serialized_end=667
-  _globals['_SESSION']._serialized_start=670
-  _globals['_SESSION']._serialized_end=859
+  _globals['_USER']._serialized_end=685
+  _globals['_SESSION']._serialized_start=688
+  _globals['_SESSION']._serialized_end=885
+  _globals['_SESSIONINFO']._serialized_start=888
+  _globals['_SESSIONINFO']._serialized_end=1112
 # @@protoc_insertion_point(module_scope)

@@ -59,6 +59,21 @@ class UserServiceStub:
                 request_serializer=songs_dot_v1_dot_user__service__pb2.SignOutRequest.SerializeToString,
                 response_deserializer=songs_dot_v1_dot_user__service__pb2.SignOutResponse.FromString,
                 _registered_method=True)
+        self.ListSessions = channel.unary_unary(
+                '/songs.v1.UserService/ListSessions',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.ListSessionsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.ListSessionsResponse.FromString,
+                _registered_method=True)
+        self.RevokeSession = channel.unary_unary(
+                '/songs.v1.UserService/RevokeSession',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.RevokeSessionRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.RevokeSessionResponse.FromString,
+                _registered_method=True)
+        self.GetSigningKeys = channel.unary_unary(
+                '/songs.v1.UserService/GetSigningKeys',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.GetSigningKeysRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.GetSigningKeysResponse.FromString,
+                _registered_method=True)
         self.GetMe = channel.unary_unary(
                 '/songs.v1.UserService/GetMe',
                 request_serializer=songs_dot_v1_dot_user__service__pb2.GetMeRequest.SerializeToString,
@@ -79,6 +94,11 @@ class UserServiceStub:
                 request_serializer=songs_dot_v1_dot_user__service__pb2.DeleteMeRequest.SerializeToString,
                 response_deserializer=songs_dot_v1_dot_user__service__pb2.DeleteMeResponse.FromString,
                 _registered_method=True)
+        self.ExportMe = channel.unary_stream(
+                '/songs.v1.UserService/ExportMe',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.ExportMeRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.ExportMeResponse.FromString,
+                _registered_method=True)
         self.ListUsers = channel.unary_unary(
                 '/songs.v1.UserService/ListUsers',
                 request_serializer=songs_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
@@ -93,6 +113,16 @@ class UserServiceStub:
                 '/songs.v1.UserService/SetPrivilege',
                 request_serializer=songs_dot_v1_dot_user__service__pb2.SetPrivilegeRequest.SerializeToString,
                 response_deserializer=songs_dot_v1_dot_user__service__pb2.SetPrivilegeResponse.FromString,
+                _registered_method=True)
+        self.DisableUser = channel.unary_unary(
+                '/songs.v1.UserService/DisableUser',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.DisableUserRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.DisableUserResponse.FromString,
+                _registered_method=True)
+        self.EnableUser = channel.unary_unary(
+                '/songs.v1.UserService/EnableUser',
+                request_serializer=songs_dot_v1_dot_user__service__pb2.EnableUserRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_user__service__pb2.EnableUserResponse.FromString,
                 _registered_method=True)
         self.DeleteUser = channel.unary_unary(
                 '/songs.v1.UserService/DeleteUser',
@@ -117,8 +147,9 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignIn(self, request, context):
-        """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user and a wrong password; USER_PARSE_ERROR without
-        a user name.
+        """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user, a wrong password and a disabled account;
+        TOO_MANY_ATTEMPTS after 5 failures within 15 minutes, for this user name or from this peer; USER_PARSE_ERROR without a
+        user name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,14 +157,38 @@ class UserServiceServicer:
 
     def RefreshSession(self, request, context):
         """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-        ends the session. Answers SIGN_IN_FAILURE.
+        ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
+        answer.) Answers SIGN_IN_FAILURE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignOut(self, request, context):
-        """Ends the session that the call is made in; its tokens are refused from then on.
+        """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSessions(self, request, context):
+        """Lists the caller's open sessions, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSession(self, request, context):
+        """Ends one of the caller's sessions; its tokens are refused from then on.
+        Answers INVALID_DATA_FORMAT (session_id) or SESSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSigningKeys(self, request, context):
+        """Gets the public keys that access tokens are signed with, so that other services can verify tokens without asking.
+        Answer to cache; ask again when a token names a key that is not among them, at most once a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -156,7 +211,8 @@ class UserServiceServicer:
 
     def ChangePassword(self, request, context):
         """Sets a new password and ends all other sessions of the user.
-        Answers SIGN_IN_FAILURE if the current password is wrong, INVALID_USER_DETAILS if the new one breaks a rule.
+        Answers SIGN_IN_FAILURE if the current password is wrong, TOO_MANY_ATTEMPTS, INVALID_USER_DETAILS if the new one breaks
+        a rule.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,7 +220,16 @@ class UserServiceServicer:
 
     def DeleteMe(self, request, context):
         """Removes the caller's own account and all its sessions; songs that the user created stay.
-        Answers SIGN_IN_FAILURE if the password is wrong.
+        Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
+        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportMe(self, request, context):
+        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
+        the songs that the caller has created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -185,16 +250,31 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetPrivilege(self, request, context):
-        """Sets what a user may do, from the user's next call on.
-        Answers USER_PARSE_ERROR, USER_NOT_FOUND or INVALID_USER_DETAILS (privilege).
+        """Sets what a user may do, from the user's next call on (in other processes of the server within 5 seconds).
+        Answers USER_PARSE_ERROR, USER_NOT_FOUND, INVALID_USER_DETAILS (privilege) or LAST_ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisableUser(self, request, context):
+        """Disables a user: no sign-in, and the user's tokens and API keys are refused. Answers USER_PARSE_ERROR, USER_NOT_FOUND
+        or LAST_ADMIN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnableUser(self, request, context):
+        """Lets a disabled user sign in again; the sessions from before stay ended. Answers USER_PARSE_ERROR or USER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Removes a user and all the user's sessions; songs that the user created stay. Answers USER_PARSE_ERROR or
-        USER_NOT_FOUND.
+        """Removes a user with all the user's sessions and API keys; songs that the user created stay. Answers USER_PARSE_ERROR,
+        USER_NOT_FOUND or LAST_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -223,6 +303,21 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=songs_dot_v1_dot_user__service__pb2.SignOutRequest.FromString,
                     response_serializer=songs_dot_v1_dot_user__service__pb2.SignOutResponse.SerializeToString,
             ),
+            'ListSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSessions,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.ListSessionsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.ListSessionsResponse.SerializeToString,
+            ),
+            'RevokeSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSession,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.RevokeSessionRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.RevokeSessionResponse.SerializeToString,
+            ),
+            'GetSigningKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSigningKeys,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.GetSigningKeysRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.GetSigningKeysResponse.SerializeToString,
+            ),
             'GetMe': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMe,
                     request_deserializer=songs_dot_v1_dot_user__service__pb2.GetMeRequest.FromString,
@@ -243,6 +338,11 @@ def add_UserServiceServicer_to_server(servicer, server):
                     request_deserializer=songs_dot_v1_dot_user__service__pb2.DeleteMeRequest.FromString,
                     response_serializer=songs_dot_v1_dot_user__service__pb2.DeleteMeResponse.SerializeToString,
             ),
+            'ExportMe': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportMe,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.ExportMeRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.ExportMeResponse.SerializeToString,
+            ),
             'ListUsers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUsers,
                     request_deserializer=songs_dot_v1_dot_user__service__pb2.ListUsersRequest.FromString,
@@ -257,6 +357,16 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.SetPrivilege,
                     request_deserializer=songs_dot_v1_dot_user__service__pb2.SetPrivilegeRequest.FromString,
                     response_serializer=songs_dot_v1_dot_user__service__pb2.SetPrivilegeResponse.SerializeToString,
+            ),
+            'DisableUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableUser,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.DisableUserRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.DisableUserResponse.SerializeToString,
+            ),
+            'EnableUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableUser,
+                    request_deserializer=songs_dot_v1_dot_user__service__pb2.EnableUserRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_user__service__pb2.EnableUserResponse.SerializeToString,
             ),
             'DeleteUser': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteUser,
@@ -388,6 +498,87 @@ class UserService:
             _registered_method=True)
 
     @staticmethod
+    def ListSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.UserService/ListSessions',
+            songs_dot_v1_dot_user__service__pb2.ListSessionsRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.ListSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.UserService/RevokeSession',
+            songs_dot_v1_dot_user__service__pb2.RevokeSessionRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.RevokeSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSigningKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.UserService/GetSigningKeys',
+            songs_dot_v1_dot_user__service__pb2.GetSigningKeysRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.GetSigningKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetMe(request,
             target,
             options=(),
@@ -496,6 +687,33 @@ class UserService:
             _registered_method=True)
 
     @staticmethod
+    def ExportMe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/songs.v1.UserService/ExportMe',
+            songs_dot_v1_dot_user__service__pb2.ExportMeRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.ExportMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListUsers(request,
             target,
             options=(),
@@ -566,6 +784,60 @@ class UserService:
             '/songs.v1.UserService/SetPrivilege',
             songs_dot_v1_dot_user__service__pb2.SetPrivilegeRequest.SerializeToString,
             songs_dot_v1_dot_user__service__pb2.SetPrivilegeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisableUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.UserService/DisableUser',
+            songs_dot_v1_dot_user__service__pb2.DisableUserRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.DisableUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.UserService/EnableUser',
+            songs_dot_v1_dot_user__service__pb2.EnableUserRequest.SerializeToString,
+            songs_dot_v1_dot_user__service__pb2.EnableUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

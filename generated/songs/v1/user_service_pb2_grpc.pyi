@@ -41,15 +41,27 @@ class UserServiceStub:
     SignUp: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SignUpRequest, _user_service_pb2.SignUpResponse]
     """Makes an account. Answers INVALID_USER_DETAILS or USERNAME_EXISTS."""
     SignIn: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SignInRequest, _user_service_pb2.SignInResponse]
-    """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user and a wrong password; USER_PARSE_ERROR without
-    a user name.
+    """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user, a wrong password and a disabled account;
+    TOO_MANY_ATTEMPTS after 5 failures within 15 minutes, for this user name or from this peer; USER_PARSE_ERROR without a
+    user name.
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RefreshSessionRequest, _user_service_pb2.RefreshSessionResponse]
     """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-    ends the session. Answers SIGN_IN_FAILURE.
+    ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
+    answer.) Answers SIGN_IN_FAILURE.
     """
     SignOut: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SignOutRequest, _user_service_pb2.SignOutResponse]
-    """Ends the session that the call is made in; its tokens are refused from then on."""
+    """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on."""
+    ListSessions: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListSessionsRequest, _user_service_pb2.ListSessionsResponse]
+    """Lists the caller's open sessions, the latest first."""
+    RevokeSession: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RevokeSessionRequest, _user_service_pb2.RevokeSessionResponse]
+    """Ends one of the caller's sessions; its tokens are refused from then on.
+    Answers INVALID_DATA_FORMAT (session_id) or SESSION_NOT_FOUND.
+    """
+    GetSigningKeys: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetSigningKeysRequest, _user_service_pb2.GetSigningKeysResponse]
+    """Gets the public keys that access tokens are signed with, so that other services can verify tokens without asking.
+    Answer to cache; ask again when a token names a key that is not among them, at most once a minute.
+    """
     GetMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_service_pb2.GetMeResponse]
     """Gets the caller's own account."""
     UpdateMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateMeRequest, _user_service_pb2.UpdateMeResponse]
@@ -58,23 +70,35 @@ class UserServiceStub:
     """
     ChangePassword: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _user_service_pb2.ChangePasswordResponse]
     """Sets a new password and ends all other sessions of the user.
-    Answers SIGN_IN_FAILURE if the current password is wrong, INVALID_USER_DETAILS if the new one breaks a rule.
+    Answers SIGN_IN_FAILURE if the current password is wrong, TOO_MANY_ATTEMPTS, INVALID_USER_DETAILS if the new one breaks
+    a rule.
     """
     DeleteMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]
     """Removes the caller's own account and all its sessions; songs that the user created stay.
-    Answers SIGN_IN_FAILURE if the password is wrong.
+    Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
+    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """
+    ExportMe: _grpc.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]
+    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
+    the songs that the caller has created.
     """
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
     """Lists all users by name, a page at a time. Answers INVALID_DATA_FORMAT (page_size, page_token)."""
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]
     """Gets a user. Answers USER_PARSE_ERROR or USER_NOT_FOUND."""
     SetPrivilege: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SetPrivilegeRequest, _user_service_pb2.SetPrivilegeResponse]
-    """Sets what a user may do, from the user's next call on.
-    Answers USER_PARSE_ERROR, USER_NOT_FOUND or INVALID_USER_DETAILS (privilege).
+    """Sets what a user may do, from the user's next call on (in other processes of the server within 5 seconds).
+    Answers USER_PARSE_ERROR, USER_NOT_FOUND, INVALID_USER_DETAILS (privilege) or LAST_ADMIN.
     """
+    DisableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_service_pb2.DisableUserResponse]
+    """Disables a user: no sign-in, and the user's tokens and API keys are refused. Answers USER_PARSE_ERROR, USER_NOT_FOUND
+    or LAST_ADMIN.
+    """
+    EnableUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_service_pb2.EnableUserResponse]
+    """Lets a disabled user sign in again; the sessions from before stay ended. Answers USER_PARSE_ERROR or USER_NOT_FOUND."""
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]
-    """Removes a user and all the user's sessions; songs that the user created stay. Answers USER_PARSE_ERROR or
-    USER_NOT_FOUND.
+    """Removes a user with all the user's sessions and API keys; songs that the user created stay. Answers USER_PARSE_ERROR,
+    USER_NOT_FOUND or LAST_ADMIN.
     """
 
 @_typing.type_check_only
@@ -90,15 +114,27 @@ class UserServiceAsyncStub(UserServiceStub):
     SignUp: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SignUpRequest, _user_service_pb2.SignUpResponse]  # type: ignore[assignment]
     """Makes an account. Answers INVALID_USER_DETAILS or USERNAME_EXISTS."""
     SignIn: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SignInRequest, _user_service_pb2.SignInResponse]  # type: ignore[assignment]
-    """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user and a wrong password; USER_PARSE_ERROR without
-    a user name.
+    """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user, a wrong password and a disabled account;
+    TOO_MANY_ATTEMPTS after 5 failures within 15 minutes, for this user name or from this peer; USER_PARSE_ERROR without a
+    user name.
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RefreshSessionRequest, _user_service_pb2.RefreshSessionResponse]  # type: ignore[assignment]
     """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-    ends the session. Answers SIGN_IN_FAILURE.
+    ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
+    answer.) Answers SIGN_IN_FAILURE.
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SignOutRequest, _user_service_pb2.SignOutResponse]  # type: ignore[assignment]
-    """Ends the session that the call is made in; its tokens are refused from then on."""
+    """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on."""
+    ListSessions: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListSessionsRequest, _user_service_pb2.ListSessionsResponse]  # type: ignore[assignment]
+    """Lists the caller's open sessions, the latest first."""
+    RevokeSession: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RevokeSessionRequest, _user_service_pb2.RevokeSessionResponse]  # type: ignore[assignment]
+    """Ends one of the caller's sessions; its tokens are refused from then on.
+    Answers INVALID_DATA_FORMAT (session_id) or SESSION_NOT_FOUND.
+    """
+    GetSigningKeys: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetSigningKeysRequest, _user_service_pb2.GetSigningKeysResponse]  # type: ignore[assignment]
+    """Gets the public keys that access tokens are signed with, so that other services can verify tokens without asking.
+    Answer to cache; ask again when a token names a key that is not among them, at most once a minute.
+    """
     GetMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_service_pb2.GetMeResponse]  # type: ignore[assignment]
     """Gets the caller's own account."""
     UpdateMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateMeRequest, _user_service_pb2.UpdateMeResponse]  # type: ignore[assignment]
@@ -107,23 +143,35 @@ class UserServiceAsyncStub(UserServiceStub):
     """
     ChangePassword: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ChangePasswordRequest, _user_service_pb2.ChangePasswordResponse]  # type: ignore[assignment]
     """Sets a new password and ends all other sessions of the user.
-    Answers SIGN_IN_FAILURE if the current password is wrong, INVALID_USER_DETAILS if the new one breaks a rule.
+    Answers SIGN_IN_FAILURE if the current password is wrong, TOO_MANY_ATTEMPTS, INVALID_USER_DETAILS if the new one breaks
+    a rule.
     """
     DeleteMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]  # type: ignore[assignment]
     """Removes the caller's own account and all its sessions; songs that the user created stay.
-    Answers SIGN_IN_FAILURE if the password is wrong.
+    Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
+    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """
+    ExportMe: _aio.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]  # type: ignore[assignment]
+    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
+    the songs that the caller has created.
     """
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
     """Lists all users by name, a page at a time. Answers INVALID_DATA_FORMAT (page_size, page_token)."""
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_service_pb2.GetUserResponse]  # type: ignore[assignment]
     """Gets a user. Answers USER_PARSE_ERROR or USER_NOT_FOUND."""
     SetPrivilege: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SetPrivilegeRequest, _user_service_pb2.SetPrivilegeResponse]  # type: ignore[assignment]
-    """Sets what a user may do, from the user's next call on.
-    Answers USER_PARSE_ERROR, USER_NOT_FOUND or INVALID_USER_DETAILS (privilege).
+    """Sets what a user may do, from the user's next call on (in other processes of the server within 5 seconds).
+    Answers USER_PARSE_ERROR, USER_NOT_FOUND, INVALID_USER_DETAILS (privilege) or LAST_ADMIN.
     """
+    DisableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DisableUserRequest, _user_service_pb2.DisableUserResponse]  # type: ignore[assignment]
+    """Disables a user: no sign-in, and the user's tokens and API keys are refused. Answers USER_PARSE_ERROR, USER_NOT_FOUND
+    or LAST_ADMIN.
+    """
+    EnableUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.EnableUserRequest, _user_service_pb2.EnableUserResponse]  # type: ignore[assignment]
+    """Lets a disabled user sign in again; the sessions from before stay ended. Answers USER_PARSE_ERROR or USER_NOT_FOUND."""
     DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_service_pb2.DeleteUserResponse]  # type: ignore[assignment]
-    """Removes a user and all the user's sessions; songs that the user created stay. Answers USER_PARSE_ERROR or
-    USER_NOT_FOUND.
+    """Removes a user with all the user's sessions and API keys; songs that the user created stay. Answers USER_PARSE_ERROR,
+    USER_NOT_FOUND or LAST_ADMIN.
     """
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -148,8 +196,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.SignInRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.SignInResponse, _abc.Awaitable[_user_service_pb2.SignInResponse]]:
-        """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user and a wrong password; USER_PARSE_ERROR without
-        a user name.
+        """Begins a session. Answers SIGN_IN_FAILURE, the same for an unknown user, a wrong password and a disabled account;
+        TOO_MANY_ATTEMPTS after 5 failures within 15 minutes, for this user name or from this peer; USER_PARSE_ERROR without a
+        user name.
         """
 
     @_abc_1.abstractmethod
@@ -159,7 +208,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.RefreshSessionResponse, _abc.Awaitable[_user_service_pb2.RefreshSessionResponse]]:
         """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-        ends the session. Answers SIGN_IN_FAILURE.
+        ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
+        answer.) Answers SIGN_IN_FAILURE.
         """
 
     @_abc_1.abstractmethod
@@ -168,7 +218,35 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.SignOutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.SignOutResponse, _abc.Awaitable[_user_service_pb2.SignOutResponse]]:
-        """Ends the session that the call is made in; its tokens are refused from then on."""
+        """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on."""
+
+    @_abc_1.abstractmethod
+    def ListSessions(
+        self,
+        request: _user_service_pb2.ListSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.ListSessionsResponse, _abc.Awaitable[_user_service_pb2.ListSessionsResponse]]:
+        """Lists the caller's open sessions, the latest first."""
+
+    @_abc_1.abstractmethod
+    def RevokeSession(
+        self,
+        request: _user_service_pb2.RevokeSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.RevokeSessionResponse, _abc.Awaitable[_user_service_pb2.RevokeSessionResponse]]:
+        """Ends one of the caller's sessions; its tokens are refused from then on.
+        Answers INVALID_DATA_FORMAT (session_id) or SESSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSigningKeys(
+        self,
+        request: _user_service_pb2.GetSigningKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.GetSigningKeysResponse, _abc.Awaitable[_user_service_pb2.GetSigningKeysResponse]]:
+        """Gets the public keys that access tokens are signed with, so that other services can verify tokens without asking.
+        Answer to cache; ask again when a token names a key that is not among them, at most once a minute.
+        """
 
     @_abc_1.abstractmethod
     def GetMe(
@@ -195,7 +273,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ChangePasswordResponse, _abc.Awaitable[_user_service_pb2.ChangePasswordResponse]]:
         """Sets a new password and ends all other sessions of the user.
-        Answers SIGN_IN_FAILURE if the current password is wrong, INVALID_USER_DETAILS if the new one breaks a rule.
+        Answers SIGN_IN_FAILURE if the current password is wrong, TOO_MANY_ATTEMPTS, INVALID_USER_DETAILS if the new one breaks
+        a rule.
         """
 
     @_abc_1.abstractmethod
@@ -205,7 +284,18 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.DeleteMeResponse, _abc.Awaitable[_user_service_pb2.DeleteMeResponse]]:
         """Removes the caller's own account and all its sessions; songs that the user created stay.
-        Answers SIGN_IN_FAILURE if the password is wrong.
+        Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
+        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportMe(
+        self,
+        request: _user_service_pb2.ExportMeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_user_service_pb2.ExportMeResponse], _abc.AsyncIterator[_user_service_pb2.ExportMeResponse]]:
+        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
+        the songs that the caller has created.
         """
 
     @_abc_1.abstractmethod
@@ -230,9 +320,27 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.SetPrivilegeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.SetPrivilegeResponse, _abc.Awaitable[_user_service_pb2.SetPrivilegeResponse]]:
-        """Sets what a user may do, from the user's next call on.
-        Answers USER_PARSE_ERROR, USER_NOT_FOUND or INVALID_USER_DETAILS (privilege).
+        """Sets what a user may do, from the user's next call on (in other processes of the server within 5 seconds).
+        Answers USER_PARSE_ERROR, USER_NOT_FOUND, INVALID_USER_DETAILS (privilege) or LAST_ADMIN.
         """
+
+    @_abc_1.abstractmethod
+    def DisableUser(
+        self,
+        request: _user_service_pb2.DisableUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.DisableUserResponse, _abc.Awaitable[_user_service_pb2.DisableUserResponse]]:
+        """Disables a user: no sign-in, and the user's tokens and API keys are refused. Answers USER_PARSE_ERROR, USER_NOT_FOUND
+        or LAST_ADMIN.
+        """
+
+    @_abc_1.abstractmethod
+    def EnableUser(
+        self,
+        request: _user_service_pb2.EnableUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_service_pb2.EnableUserResponse, _abc.Awaitable[_user_service_pb2.EnableUserResponse]]:
+        """Lets a disabled user sign in again; the sessions from before stay ended. Answers USER_PARSE_ERROR or USER_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def DeleteUser(
@@ -240,8 +348,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.DeleteUserResponse, _abc.Awaitable[_user_service_pb2.DeleteUserResponse]]:
-        """Removes a user and all the user's sessions; songs that the user created stay. Answers USER_PARSE_ERROR or
-        USER_NOT_FOUND.
+        """Removes a user with all the user's sessions and API keys; songs that the user created stay. Answers USER_PARSE_ERROR,
+        USER_NOT_FOUND or LAST_ADMIN.
         """
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
