@@ -9,10 +9,13 @@ from typing import NamedTuple
 import structlog
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
+from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.user_pb2 import User
 from songs.v1.user_service_pb2 import SignUpRequest
+from songserver.auth.account_rules import AccountRules
 from songserver.auth.passwords import Passwords
 from songserver.rules import Rules
+from songserver.storage.audit import Audit
 from songserver.storage.users import Users
 
 FIRST_ADMIN = "admin"
@@ -35,17 +38,38 @@ class Accounts:
     users: Users
     passwords: Passwords
     rules: Rules
+    account_rules: AccountRules
+    audit: Audit
 
-    async def create(self, username: str, password: str, privilege: Privilege.ValueType) -> User:
+    async def create(
+        self, username: str, password: str, privilege: Privilege.ValueType, *, action: str = "create-user"
+    ) -> User:
         """Makes a user.
+
+        Args:
+            username: The name to sign in with.
+            password: The password.
+            privilege: What the user may do.
+            action: What the audit log calls it.
 
         Raises:
             InvalidRequest: If the name or the password breaks a rule of the contract.
             UsernameExists: If another user has this name.
+            DatabaseFailure: If MongoDB is away, or it cannot be recorded in the audit log.
         """
         request = SignUpRequest(username=username, password=password)
         self.rules.check(request)
-        return await self.users.create(request.username, await self.passwords.hash(password), privilege)
+        self.account_rules.check_username(request.username, "username")
+        self.account_rules.check_password(password, request.username, "password")
+        password_hash = await self.passwords.hash(password)
+        event = AuditEvent(action=action, details={"privilege": Privilege.Name(privilege)})
+
+        async def create() -> User:
+            user = await self.users.create(request.username, password_hash, privilege)
+            event.target_id = user.id
+            return user
+
+        return await self.audit.record(event, create)
 
     async def make_first_admin(self, password_file: Path) -> FirstAdmin | None:
         """Makes the account `admin` with a random password, if there is no admin yet.
@@ -60,7 +84,7 @@ class Accounts:
             return None
         password = secrets.token_urlsafe(12)
         await asyncio.to_thread(_write_secret, password_file, password + "\n")
-        await self.create(FIRST_ADMIN, password, PRIVILEGE_ADMIN)
+        await self.create(FIRST_ADMIN, password, PRIVILEGE_ADMIN, action="first-admin")
         return FirstAdmin(FIRST_ADMIN, password, password_file)
 
 

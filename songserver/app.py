@@ -14,10 +14,12 @@ from grpc import aio
 from grpc_channelz.v1 import channelz
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from songs.v1 import song_service_pb2, user_service_pb2
+from songs.v1 import api_key_service_pb2, audit_service_pb2, song_service_pb2, user_service_pb2
 from songs.v1.access_pb2 import Privilege
 from songserver.accounts import Accounts, FirstAdmin
+from songserver.auth.account_rules import AccountRules
 from songserver.auth.callers import Callers
+from songserver.auth.credentials import Bounds, Credentials
 from songserver.auth.keys import load_keys
 from songserver.auth.passwords import Passwords
 from songserver.auth.tokens import Tokens
@@ -34,9 +36,16 @@ from songserver.paging import PageTokens
 from songserver.reflection import Reflection
 from songserver.rpc import Handler, Interceptor, Method, handlers
 from songserver.rules import Rules
+from songserver.services.api_key_service import ApiKeyService
+from songserver.services.audit_service import AuditService
+from songserver.services.exporting import Exporting
 from songserver.services.importing import Importing
 from songserver.services.song_service import SongService
 from songserver.services.user_service import UserService
+from songserver.storage.api_keys import ApiKeys
+from songserver.storage.attempts import Attempts
+from songserver.storage.audit import Audit
+from songserver.storage.changes import Changes
 from songserver.storage.embedded import EmbeddedMongo
 from songserver.storage.indexes import make_indexes
 from songserver.storage.mongo import Mongo, database_within
@@ -49,6 +58,8 @@ from songserver.storage.users import Users
 SERVICES = (
     song_service_pb2.DESCRIPTOR.services_by_name["SongService"],
     user_service_pb2.DESCRIPTOR.services_by_name["UserService"],
+    api_key_service_pb2.DESCRIPTOR.services_by_name["ApiKeyService"],
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
 )
 """The services of the contract."""
 LOCAL = ("127.", "localhost:", "[::1]:", "unix:")
@@ -71,11 +82,12 @@ class Running:
     """The admin that was made at this start, on a fresh database of our own."""
 
 
-def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Method, Handler]]:
+def wire(settings: Settings, mongo: Mongo, accounts: Accounts, changes: Changes) -> list[tuple[Method, Handler]]:
     """Makes the servicers and all they need, and gives their methods with the way to them."""
     users = accounts.users
     sessions = Sessions(mongo, settings.session_lifetime)
     songs = Songs(mongo)
+    api_keys = ApiKeys(mongo)
     keys = load_keys(settings.keys_directory or settings.data_directory / "keys")
     tokens = Tokens(
         keys,
@@ -84,19 +96,35 @@ def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Met
         lifetime=settings.access_token_lifetime,
     )
     callers = Callers(users, sessions, settings.session_memory)
+    changes.tell(callers.forget)
+    credentials = Credentials(
+        users,
+        accounts.passwords,
+        Attempts(mongo, settings.sign_in_lockout),
+        Bounds(settings.sign_in_failures, settings.sign_in_failures_by_peer),
+    )
     page_tokens = PageTokens(keys.page_token_secret)
     rules = accounts.rules
-    song_service = SongService(songs, SongLists(mongo), SongSearch(mongo), Importing(songs, rules), page_tokens, rules)
+    audit = accounts.audit
+    importing = Importing(songs, rules, audit)
+    song_service = SongService(songs, SongLists(mongo), SongSearch(mongo), importing, page_tokens, rules, audit)
     user_service = UserService(
         users,
         sessions,
         accounts.passwords,
+        credentials,
+        accounts.account_rules,
         tokens,
         callers,
         page_tokens,
         rules,
         Privilege.Value(f"PRIVILEGE_{settings.sign_up_privilege.upper()}"),
+        api_keys,
+        audit,
+        Exporting(users, sessions, api_keys, audit, songs),
     )
+    api_key_service = ApiKeyService(api_keys, callers, audit)
+    audit_service = AuditService(audit, page_tokens)
     # The order matters: what fails anywhere is told by the first, and logged by the second; who may not call learns
     # nothing, so auth comes before validation.
     interceptors: list[Interceptor] = [
@@ -108,7 +136,9 @@ def wire(settings: Settings, mongo: Mongo, accounts: Accounts) -> list[tuple[Met
     ]
     return [
         wired
-        for service, servicer in zip(SERVICES, (song_service, user_service), strict=True)
+        for service, servicer in zip(
+            SERVICES, (song_service, user_service, api_key_service, audit_service), strict=True
+        )
         for wired in handlers(servicer, service, interceptors)
     ]
 
@@ -152,7 +182,7 @@ def make_accounts(settings: Settings, mongo: Mongo) -> Accounts:
         memory_cost=settings.argon2_memory_cost,
         threads=settings.argon2_threads,
     )
-    return Accounts(Users(mongo), passwords, Rules())
+    return Accounts(Users(mongo), passwords, Rules(), AccountRules(), Audit(mongo))
 
 
 @asynccontextmanager
@@ -170,8 +200,11 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         mongo = await stack.enter_async_context(database(settings))
         accounts = make_accounts(settings, mongo)
         stack.callback(accounts.passwords.close)
+        await accounts.users.add_skeletons()
         server = grpcio.make_server(settings)
-        grpcio.add_methods(server, wire(settings, mongo, accounts))
+        changes = Changes(mongo)
+        grpcio.add_methods(server, wire(settings, mongo, accounts, changes))
+        await stack.enter_async_context(changes.following())
         names = [service.full_name for service in SERVICES]
         health = Health(mongo, names)
         health_pb2_grpc.add_HealthServicer_to_server(health, server)

@@ -19,11 +19,15 @@ from songserver.flags import settings_flags
 from songserver.logs import configure_logs
 from songserver.populate import populate
 from songserver.rpc import Method
+from songserver.storage.audit_chain import Link, verify
 from songserver.storage.embedded import EmbeddedMongoError
+from songserver.storage.mongo import database_within
 from songserver.storage.songs import Songs
 
 FORESEEN = (SettingsError, SongServerError, EmbeddedMongoError, KeysError, ListenError)
 """What an operator can mend: told in a line, without a traceback."""
+MOST_PROBLEMS = 20
+"""Problems of the audit log that are told; if there are more, they are counted."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -79,6 +83,34 @@ def export_policy() -> None:
             click.echo(f"{method.path} {Privilege.Name(method.access).removeprefix('PRIVILEGE_')}")
 
 
+@main.group("audit")
+def audit_group() -> None:
+    """Look after the audit log."""
+
+
+@audit_group.command("verify")
+@click.option(
+    "--head", help="An entry that has to be there still: NUMBER:HASH, as this command or the server's log told."
+)
+@settings_flags
+def audit_verify(settings: Settings, head: str | None) -> None:
+    """Find entries of the audit log that were changed, removed, put in or put elsewhere.
+
+    The exit code is 1 if there are any. Keep the last entry that is printed somewhere else, and give it with --head the
+    next time: only so is it found if somebody cuts off the end of the log or writes all of it anew.
+    """
+    _run(settings, _audit_verify(settings, None if head is None else _link(head)))
+
+
+def _link(head: str) -> Link:
+    try:
+        return Link.parse(head)
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{head!r} is no NUMBER:HASH as `songserver audit verify` prints it: {error}"
+        ) from error
+
+
 def _run(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
     configure_logs(settings)
     try:
@@ -123,7 +155,24 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 async def _create_admin(settings: Settings, username: str, password: str) -> None:
     async with database(settings) as mongo:
-        await make_accounts(settings, mongo).create(username, password, PRIVILEGE_ADMIN)
+        await make_accounts(settings, mongo).create(username, password, PRIVILEGE_ADMIN, action="create-admin")
+
+
+async def _audit_verify(settings: Settings, kept: Link | None) -> None:
+    problems = 0
+
+    def report(problem: str) -> None:
+        nonlocal problems
+        problems += 1
+        if problems <= MOST_PROBLEMS:
+            click.echo(problem, err=True)
+
+    async with database(settings) as mongo:
+        with database_within(None):
+            last = await verify(mongo, kept, report)
+    if problems:
+        raise click.ClickException(f"the audit log was tampered with: {problems} problems in {last.sequence} entries")
+    click.echo(f"{last.sequence} entries, each as it was written; the last one is {last}")
 
 
 async def _populate(settings: Settings, song_count: int, user_count: int, password: str, seed: int) -> None:

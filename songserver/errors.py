@@ -26,6 +26,10 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.PRIVILEGE_ERROR: GrpcStatus.PERMISSION_DENIED,
     status_pb2.INVALID_USER_DETAILS: GrpcStatus.INVALID_ARGUMENT,
     status_pb2.USER_NOT_FOUND: GrpcStatus.NOT_FOUND,
+    status_pb2.TOO_MANY_ATTEMPTS: GrpcStatus.RESOURCE_EXHAUSTED,
+    status_pb2.SESSION_NOT_FOUND: GrpcStatus.NOT_FOUND,
+    status_pb2.API_KEY_NOT_FOUND: GrpcStatus.NOT_FOUND,
+    status_pb2.LAST_ADMIN: GrpcStatus.FAILED_PRECONDITION,
     status_pb2.SONG_EXISTS: GrpcStatus.ALREADY_EXISTS,
     status_pb2.INVALID_SONG_DETAILS: GrpcStatus.INVALID_ARGUMENT,
     status_pb2.SONG_NOT_FOUND: GrpcStatus.NOT_FOUND,
@@ -147,6 +151,23 @@ class SignInFailure(SongServerError):
 class RefreshTokenReused(SignInFailure):
     """A refresh token came a second time: two parties hold the session, which is ended."""
 
+    def __init__(self, session_id: str, user_id: str) -> None:
+        super().__init__("this refresh token was used before, so the session is ended: sign in again")
+        self.session_id = session_id
+        self.user_id = user_id
+
+
+class TooManyAttempts(SongServerError):
+    """Too many wrong passwords, for one account or from one peer: no more are looked at for a while."""
+
+    code = status_pb2.TOO_MANY_ATTEMPTS
+
+
+class SessionNotFound(SongServerError):
+    """The caller has no open session with this id."""
+
+    code = status_pb2.SESSION_NOT_FOUND
+
 
 class UserParseError(SongServerError):
     """The claims of a token are not a user's."""
@@ -170,6 +191,24 @@ class UserNotFound(SongServerError):
     """No user has this id or name."""
 
     code = status_pb2.USER_NOT_FOUND
+
+
+class ApiKeyNotFound(SongServerError):
+    """The caller has no API key with this id."""
+
+    code = status_pb2.API_KEY_NOT_FOUND
+
+    def __init__(self, api_key_id: str) -> None:
+        super().__init__(f"you have no API key {api_key_id}: ListApiKeys has those that there are")
+
+
+class TooManyApiKeys(SongServerError):
+    """The user has as many API keys as one may have."""
+
+    code = status_pb2.INVALID_USER_DETAILS
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"you have {most} API keys, which is as many as a user may have: revoke one")
 
 
 class SongExists(SongServerError):

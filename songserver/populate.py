@@ -8,6 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.type.date_pb2 import Date
 
 from songs.v1.access_pb2 import PRIVILEGE_EDITOR
+from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.song_pb2 import Song
 from songs.v1.user_pb2 import User
 from songserver.accounts import Accounts
@@ -39,6 +40,8 @@ async def populate(
     Returns:
         How many songs and how many users were made.
     """
+    counts = {"songs": str(song_count), "users": str(user_count)}
+    await accounts.audit.note(AuditEvent(action="populate", details=counts))
     names = [f"user-{number}" for number in range(1, user_count + 1)]
     users = [await _make_user(accounts, name, password) for name in names]
     creators = [user.id for user in users if user] or [""]

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import unquote
 
 import grpc
 import uuid_utils
@@ -18,7 +19,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from songs.v1 import access_pb2
-from songs.v1.access_pb2 import Privilege
+from songs.v1.access_pb2 import SCOPE_UNSPECIFIED, Privilege, Scope
 
 DEADLINE_MARGIN = 0.05
 """Seconds before the caller's deadline at which the database's time is up, so that the caller still hears of it."""
@@ -44,6 +45,8 @@ class Method:
     server_streaming: bool
     access: Privilege.ValueType
     """The privilege that a caller needs."""
+    scope: Scope.ValueType = SCOPE_UNSPECIFIED
+    """The scope that an API key needs; unspecified: no API key will do."""
 
     @classmethod
     def of(cls, descriptor: MethodDescriptor) -> "Method":
@@ -52,7 +55,8 @@ class Method:
         Raises:
             ValueError: If the contract does not say who may call it.
         """
-        access = descriptor.GetOptions().Extensions[access_pb2.access]
+        options = descriptor.GetOptions().Extensions
+        access = options[access_pb2.access]
         service: ServiceDescriptor = descriptor.containing_service
         if access == access_pb2.PRIVILEGE_UNSPECIFIED:
             raise ValueError(f"{descriptor.full_name} has no (songs.v1.access) option: say who may call it")
@@ -63,16 +67,22 @@ class Method:
             client_streaming=descriptor.client_streaming,
             server_streaming=descriptor.server_streaming,
             access=access,
+            scope=options[access_pb2.scope],
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The signed-in user that a call is made for."""
+    """The user that a call is made for, who is signed in or has made an API key."""
 
     user_id: str
     session_id: str
+    """Empty where an API key is used."""
     privilege: Privilege.ValueType
+    api_key_id: str = ""
+    """Empty in a session."""
+    scopes: frozenset[Scope.ValueType] | None = None
+    """What an API key is for; None: a session, which is for everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,7 @@ class Call:
         "deadline",
         "receive",
         "send",
+        "request",
         "request_id",
         "user",
         "status",
@@ -124,6 +135,8 @@ class Call:
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.receive = receive
         self.send = send
+        self.request: Message | None = None
+        """The message that was received last; the log of an incident shows it, without its secrets."""
         self.request_id = str(uuid_utils.uuid4())
         self.user: Caller | None = None
         self.status: Status | None = None
@@ -138,6 +151,12 @@ class Call:
         """Whether the caller's deadline has passed, or is so near that the database was not given more time."""
         remaining = self.remaining
         return remaining is not None and remaining <= 2 * DEADLINE_MARGIN
+
+    @property
+    def address(self) -> str:
+        """The peer's address without its port; of a Unix socket, "unix"."""
+        scheme, _, rest = unquote(self.peer).partition(":")
+        return rest.rpartition(":")[0].strip("[]") if scheme in ("ipv4", "ipv6") else scheme
 
     @property
     def caller(self) -> Caller:

@@ -16,11 +16,12 @@ from songs.v1 import reading_pb2, status_pb2
 from songs.v1.reading_pb2 import Form
 from songs.v1.status_pb2 import StatusCode
 from songserver.errors import InvalidRequest, Violation
-from songserver.text import canonical, canonical_isrc
+from songserver.text import canonical, canonical_isrc, canonical_name
 
 FORMS: Mapping[Form.ValueType, Callable[[str], str]] = {
     reading_pb2.FORM_TEXT: canonical,
     reading_pb2.FORM_ISRC: canonical_isrc,
+    reading_pb2.FORM_NAME: canonical_name,
 }
 
 TIMES_TOO_LONG = 4

@@ -136,6 +136,7 @@ def song_server_settings(song_server_mongodb: str, tmp_path: Path) -> Iterator[S
         mongodb_database=name,
         argon2_time_cost=1,
         argon2_memory_cost=8,
+        sign_in_failures_by_peer=1000,  # all tests call from one address
         shutdown_grace=1.0,
     )
     with pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client:

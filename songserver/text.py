@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Literal
 
 from anyascii import anyascii
 
@@ -29,9 +30,18 @@ def canonical(text: str) -> str:
     A text with more than `MOST_MARKS` combining marks in a row stays as it is, for its rules to refuse: putting n of
     them into their order takes n * n steps.
     """
+    return _normalized(text, "NFC")
+
+
+def canonical_name(text: str) -> str:
+    """Gives the text in Unicode normalization form KC, otherwise as `canonical` does."""
+    return _normalized(text, "NFKC")
+
+
+def _normalized(text: str, form: Literal["NFC", "NFKC"]) -> str:
     if text.isascii():
         return text.strip(WHITE_SPACE)
-    return text if _is_hostile(text) else unicodedata.normalize("NFC", text).strip(WHITE_SPACE)
+    return text if _is_hostile(text) else unicodedata.normalize(form, text).strip(WHITE_SPACE)
 
 
 def _is_hostile(text: str) -> bool:

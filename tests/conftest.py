@@ -19,6 +19,8 @@ from google.rpc.status_pb2 import Status
 from pydantic import SecretStr
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, PRIVILEGE_LISTENER, Privilege
+from songs.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
+from songs.v1.audit_service_pb2_grpc import AuditServiceStub
 from songs.v1.song_pb2 import Song
 from songs.v1.song_service_pb2 import CreateSongRequest, GetSongRequest
 from songs.v1.song_service_pb2_grpc import SongServiceStub
@@ -29,7 +31,9 @@ from songserver.config import Settings
 from songserver.testing import SongServer, running_server
 
 
-class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+class Bearer(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):
     """Sends an access token with every call."""
 
     def __init__(self, token: str) -> None:
@@ -38,7 +42,8 @@ class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientIntercepto
     def _send(self, proceed: Callable[..., Any], details: Any, request: Any) -> Any:
         return proceed(details._replace(metadata=[*(details.metadata or ()), self.header]), request)
 
-    intercept_unary_unary = intercept_stream_stream = _send  # type: ignore[assignment]  # it does for both
+    # It does for all.
+    intercept_unary_unary = intercept_unary_stream = intercept_stream_stream = _send  # type: ignore[assignment]
 
 
 class Caller:
@@ -51,6 +56,8 @@ class Caller:
         signed = grpc.intercept_channel(channel, Bearer(token)) if token else channel
         self.songs = SongServiceStub(signed)
         self.users = UserServiceStub(signed)
+        self.api_keys = ApiKeyServiceStub(signed)
+        self.audit = AuditServiceStub(signed)
 
     @classmethod
     def sign_in(cls, server: SongServer, username: str, password: str) -> "Caller":
@@ -137,6 +144,7 @@ def lasting_server(mongodb: str, directory: Path, **changes: Any) -> Iterator[So
         mongodb_database=name,
         argon2_time_cost=1,
         argon2_memory_cost=8,
+        sign_in_failures_by_peer=1000,
         shutdown_grace=1.0,
         **changes,
     )

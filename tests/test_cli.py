@@ -8,11 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click.testing
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from structlog.testing import capture_logs
 
 import songserver.cli
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, Privilege
@@ -32,10 +34,15 @@ Run = Callable[..., click.testing.Result]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in this process, whose logs stay as they are."""
+    """Runs the command in this process, whose logs stay as they are; what it logs is left out."""
     monkeypatch.setattr(songserver.cli, "configure_logs", lambda _: None)
     monkeypatch.setattr(app, "MONGODB_WAIT", 0.0)
-    return lambda *arguments, **options: click.testing.CliRunner().invoke(main, arguments, **options)
+
+    def run(*arguments: str, **options: Any) -> click.testing.Result:
+        with capture_logs():
+            return click.testing.CliRunner().invoke(main, arguments, **options)
+
+    return run
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def test_create_admin_refuses_a_taken_name(run: Run, database: tuple[str, ...], 
 
     error = error_of(run("create-admin", "Ada", *database, f"--password={PASSWORD}"))
 
-    assert error == "the user name 'Ada' is taken: choose another one"
+    assert error == "the user name 'Ada' is taken, or looks like one that is: choose another one"
     assert Caller.sign_in(song_server, "ada", PASSWORD).me().privilege == PRIVILEGE_EDITOR
 
 

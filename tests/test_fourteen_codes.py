@@ -21,7 +21,7 @@ from songs.v1.song_service_pb2 import (
     UpdateSongRequest,
 )
 from songs.v1.status_pb2 import SUCCESS, StatusCode
-from songs.v1.user_service_pb2 import GetMeRequest, GetUserRequest, SignInRequest, SignUpRequest
+from songs.v1.user_service_pb2 import GetMeRequest, GetUserRequest, RevokeSessionRequest, SignInRequest, SignUpRequest
 from songserver.auth.keys import load_keys
 from songserver.errors import GRPC_STATUS
 from songserver.testing import SongServer
@@ -126,7 +126,7 @@ def sign_in_failure(world: World) -> Failure:
 @case
 def username_exists(world: World) -> Failure:
     name = world.listener.me().username.upper()
-    return failure(world.anyone.users.SignUp, SignUpRequest(username=name, password="12345678"))
+    return failure(world.anyone.users.SignUp, SignUpRequest(username=name, password="correct horse"))
 
 
 @case
@@ -143,6 +143,19 @@ def user_parse_error(world: World) -> Failure:
 @case
 def privilege_error(world: World) -> Failure:
     return failure(world.listener.songs.CreateSong, CreateSongRequest())
+
+
+@case
+def too_many_attempts(world: World) -> Failure:
+    request = SignInRequest(username="somebody-else", password="wrong")
+    for _ in range(5):
+        assert failure(world.anyone.users.SignIn, request).code == "SIGN_IN_FAILURE"
+    return failure(world.anyone.users.SignIn, request)
+
+
+@case
+def session_not_found(world: World) -> Failure:
+    return failure(world.listener.users.RevokeSession, RevokeSessionRequest(session_id=NOBODY))
 
 
 @case

@@ -1,9 +1,12 @@
 """Who a session's user is now: a token only names a session, the truth about it is in MongoDB."""
 
 import asyncio
+import time
+from dataclasses import dataclass
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 
+from songserver.auth.tokens import Claims
 from songserver.errors import SignInFailure
 from songserver.rpc import Caller
 from songserver.storage.sessions import Sessions
@@ -12,10 +15,19 @@ from songserver.storage.users import Users
 KNOWN_CALLERS = 16_384
 
 
-class Callers:
-    """Looks up the callers of sessions, and remembers them for a moment.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    caller: Caller
+    revision: int
+    asked: float
+    """When the look-up began, on the monotonic clock: what has changed since is not in it."""
 
-    What this process changes holds at once; what another one changes (a sign-out, a privilege) after `memory` seconds.
+
+class Callers:
+    """Looks up the callers of sessions, and remembers them for a while.
+
+    What this process changes holds at once. What another one changes holds as soon as the change stream tells of it
+    (`storage/changes.py` calls `forget`) and, if it does not, after `memory` seconds.
     """
 
     def __init__(self, users: Users, sessions: Sessions, memory: float) -> None:
@@ -28,24 +40,57 @@ class Callers:
         self._users = users
         self._sessions = sessions
         self._memory = memory
-        self.forget()
+        self._known: LRUCache[str, _Known] = LRUCache(KNOWN_CALLERS)
+        self._changed: dict[str, float] = {}
+        self._all_changed = 0.0
 
-    async def get(self, session_id: str, user_id: str) -> Caller:
+    async def get(self, claims: Claims) -> Caller:
         """Gives the user of a session that has not ended.
 
-        Raises:
-            SignInFailure: If the session has ended, or the user is gone.
-        """
-        known = self._known
-        caller = known.get((session_id, user_id))
-        if caller is None:
-            alive, user = await asyncio.gather(self._sessions.is_alive(session_id, user_id), self._users.find(user_id))
-            if not alive or user is None:
-                raise SignInFailure("the session has ended: sign in again")
-            caller = known[session_id, user_id] = Caller(user_id, session_id, user.privilege)
-        return caller
+        Args:
+            claims: What the access token says. One of a later revision than is known of the user has it looked up anew.
 
-    def forget(self) -> None:
-        """Looks everybody up anew: sessions or privileges have changed."""
-        # A new one, so that what a look-up finds that began before the change is not remembered.
-        self._known: TTLCache[tuple[str, str], Caller] = TTLCache(KNOWN_CALLERS, self._memory)
+        Raises:
+            SignInFailure: If the session has ended, or the user is gone or disabled.
+        """
+        known = self._known.get(claims.session_id)
+        if (
+            known is None
+            or known.caller.user_id != claims.user_id
+            or known.revision < claims.revision
+            or not self._holds(known, claims.session_id)
+        ):
+            known = self._known[claims.session_id] = await self._look_up(claims)
+        return known.caller
+
+    def _holds(self, known: _Known, holder_id: str) -> bool:
+        """Whether nothing has changed of a session and its user, since it was looked up."""
+        return (
+            known.asked > self._all_changed
+            and known.asked > self._changed.get(known.caller.user_id, 0.0)
+            and known.asked > self._changed.get(holder_id, 0.0)
+            and time.monotonic() - known.asked < self._memory
+        )
+
+    async def _look_up(self, claims: Claims) -> _Known:
+        asked = time.monotonic()
+        alive, account = await asyncio.gather(
+            self._sessions.is_alive(claims.session_id, claims.user_id), self._users.find_account(claims.user_id)
+        )
+        if not alive or account is None or account.user.disabled:
+            raise SignInFailure("the session has ended: sign in again")
+        caller = Caller(claims.user_id, claims.session_id, account.user.privilege)
+        # A token may be ahead of a database that was brought back from a backup.
+        return _Known(caller, max(account.revision, claims.revision), asked)
+
+    def forget(self, changed_id: str = "") -> None:
+        """Looks up anew: something has changed.
+
+        Args:
+            changed_id: The user or the session that has changed; empty for everybody.
+        """
+        if not changed_id or len(self._changed) >= KNOWN_CALLERS:
+            self._changed.clear()
+            self._all_changed = time.monotonic()
+        else:
+            self._changed[changed_id] = time.monotonic()

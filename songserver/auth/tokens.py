@@ -27,6 +27,8 @@ class Claims:
     session_id: str
     expires: float
     """Seconds since the epoch."""
+    revision: int = 0
+    """That of the user when the token was made."""
 
 
 class Tokens:
@@ -46,7 +48,7 @@ class Tokens:
         self._lifetime = lifetime
         self._known: LRUCache[bytes, Claims] = LRUCache(KNOWN_TOKENS)
 
-    def issue(self, user_id: str, session_id: str) -> tuple[str, float]:
+    def issue(self, user_id: str, session_id: str, revision: int = 0) -> tuple[str, float]:
         """Makes an access token for a session.
 
         Returns:
@@ -59,6 +61,7 @@ class Tokens:
             "aud": self._audience,
             "sub": user_id,
             "sid": session_id,
+            "rev": revision,
             "iat": now,
             "nbf": now,
             "exp": expires,
@@ -101,8 +104,9 @@ class Tokens:
             raise SignInFailure("the access token is not valid: sign in again") from error
         try:
             user_id, session_id = (str(UUID(claims[name])) for name in ("sub", "sid"))
+            revision = int(claims.get("rev", 0))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise UserParseError(
-                "the claims sub and sid of the access token are not a user's: sign in again"
+                "the claims sub, sid and rev of the access token are not a user's: sign in again"
             ) from error
-        return Claims(user_id, session_id, float(claims["exp"]))
+        return Claims(user_id, session_id, float(claims["exp"]), revision)

@@ -33,7 +33,7 @@ class Auth:
         await proceed(call)
 
     async def _may(self, claims: Claims, method: Method) -> Caller:
-        caller = await self._callers.get(claims.session_id, claims.user_id)
+        caller = await self._callers.get(claims)
         if caller.privilege < method.access:
             raise PrivilegeError(
                 f"{method.name} needs {Privilege.Name(method.access)}, and you have "

@@ -6,6 +6,7 @@ clients that read no details.
 """
 
 import secrets
+import traceback
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
@@ -17,6 +18,7 @@ from grpc import StatusCode as GrpcStatus
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
 from songserver.errors import GRPC_STATUS, SongServerError, cut
+from songserver.redaction import scrubbed, secrets_of, shown
 from songserver.rpc import Call, Handler, Status
 
 DOMAIN = "songs.v1"
@@ -44,10 +46,23 @@ async def errors(call: Call, proceed: Handler) -> None:
         await proceed(call)
     except SongServerError as error:
         call.status = to_status(error, call)
-    except Exception:
+    except Exception:  # noqa: BLE001 - told and logged, below
         incident_id = secrets.token_hex(8)
-        log.exception("incident", incident_id=incident_id, method=call.method.path, request_id=call.request_id)
+        log.error(  # noqa: TRY400 - the traceback is there, without the secrets of the call
+            "incident",
+            incident_id=incident_id,
+            method=call.method.path,
+            request_id=call.request_id,
+            request=None if call.request is None else shown(call.request),
+            exception=scrubbed(traceback.format_exc(), _secrets(call)),
+        )
         call.status = to_status(UnforeseenError(incident_id), call)
+
+
+def _secrets(call: Call) -> list[str]:
+    """What of a call may stand in an exception's text, and not in a log."""
+    tokens = [str(value).partition(" ")[2] for key, value in call.metadata if key == "authorization"]
+    return [*tokens, *(() if call.request is None else secrets_of(call.request))]
 
 
 def to_status(error: SongServerError, call: Call) -> Status:

@@ -26,15 +26,17 @@ class Validation:
 
         async def receive() -> Any:
             data = await receive_bytes()
-            return None if data is None else self._read(call.method.request_type, data)
+            if data is None:
+                return None
+            call.request = self._parse(call.method.request_type, data)
+            self._rules.check(call.request)
+            return call.request
 
         call.receive = receive
         await proceed(call)
 
-    def _read(self, request_type: type[Message], data: bytes) -> Message:
+    def _parse(self, request_type: type[Message], data: bytes) -> Message:
         try:
-            request = request_type.FromString(data)
+            return request_type.FromString(data)
         except DecodeError as error:
             raise RequestParseError(f"these {len(data)} bytes are no {request_type.DESCRIPTOR.full_name}") from error
-        self._rules.check(request)
-        return request

@@ -2,19 +2,28 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
+import structlog
 from google.rpc.error_details_pb2 import BadRequest
 
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
+from songs.v1.audit_pb2 import AuditEvent
+from songs.v1.status_pb2 import StatusCode
 from songserver.errors import InvalidRequest
+from songserver.rpc import Call
 from songserver.rules import Rules
+from songserver.services.auditing import event_of
+from songserver.storage.audit import Audit
 from songserver.storage.songs import Made, NewSong, Songs
 
 BREATH = 0.003
 """Seconds for which items are checked in one go, before other calls have their turn."""
+
+log = structlog.get_logger()
 
 Checked: TypeAlias = NewSong | InvalidRequest
 
@@ -22,28 +31,55 @@ Checked: TypeAlias = NewSong | InvalidRequest
 class Importing:
     """Checks the next message while MongoDB takes the songs of the one before."""
 
-    def __init__(self, songs: Songs, rules: Rules) -> None:
+    def __init__(self, songs: Songs, rules: Rules, audit: Audit) -> None:
         self._songs = songs
         self._rules = rules
+        self._audit = audit
+        self._last_notes: set[asyncio.Task[None]] = set()
 
     async def run(
-        self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str
+        self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
     ) -> AsyncIterator[list[pb.ImportResult]]:
         """Makes the songs of a stream; gives the results of each message once its songs are stored.
 
-        Two messages are held at a time: one that is stored, and the next one.
+        Two messages are held at a time: one that is stored, and the next one. The audit log hears of it before the
+        first one is stored, and at the end of what became of all.
         """
-        index = 0
+        user_id = call.caller.user_id
+        counts: Counter[str] = Counter()
         ahead = asyncio.create_task(self._next(requests, user_id))
         try:
             while (batch := await ahead) is not None:
                 ahead = asyncio.create_task(self._next(requests, user_id))
-                yield await self._store(batch, index)
-                index += len(batch)
+                if not counts:
+                    await self._audit.note(event_of(call, phase="begun"))
+                index = counts.total()
+                # Until its results are there, nobody knows what has become of a message's songs.
+                counts["unknown"] += len(batch)
+                results = await self._store(batch, index)
+                counts["unknown"] -= len(batch)
+                counts.update(StatusCode.Name(result.status_code) for result in results)
+                yield results
+            if counts:
+                await self._audit.note(_ended(call, counts))
+                counts.clear()
         finally:
             ahead.cancel()
             # Waited for, so that what it fails with is not lost on the loop, where it would be logged as a fault.
             await asyncio.wait([ahead])
+            if counts:
+                self._note_later(_ended(call, counts))
+
+    def _note_later(self, event: AuditEvent) -> None:
+        """Records the end of a stream that broke, for which nobody waits."""
+        note = asyncio.create_task(self._audit.note(event))
+        self._last_notes.add(note)
+        note.add_done_callback(self._noted)
+
+    def _noted(self, note: asyncio.Task[None]) -> None:
+        self._last_notes.discard(note)
+        if not note.cancelled() and note.exception():
+            log.error("the end of an import is not in the audit log", error=str(note.exception()))
 
     async def _next(self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str) -> list[Checked] | None:
         """Reads and checks a message; gives None after the last one."""
@@ -70,6 +106,10 @@ class Importing:
             _rejected(item, place) if isinstance(item, InvalidRequest) else _result(next(made), place)
             for place, item in enumerate(batch, start=index)
         ]
+
+
+def _ended(call: Call, counts: Counter[str]) -> AuditEvent:
+    return event_of(call, phase="ended", **{name: str(count) for name, count in counts.items() if count})
 
 
 def _result(made: Made, index: int) -> pb.ImportResult:

@@ -10,8 +10,10 @@ from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, V
 from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import Call
 from songserver.rules import Rules
+from songserver.services.auditing import event_of
 from songserver.services.importing import Importing
 from songserver.services.masks import masked
+from songserver.storage.audit import Audit
 from songserver.storage.song_documents import EDITABLE
 from songserver.storage.song_lists import Order, SongLists
 from songserver.storage.song_search import SongSearch
@@ -34,6 +36,7 @@ class SongService(SongServiceServicer):
         importing: Importing,
         page_tokens: PageTokens,
         rules: Rules,
+        audit: Audit,
     ) -> None:
         self._songs = songs
         self._lists = lists
@@ -41,6 +44,7 @@ class SongService(SongServiceServicer):
         self._importing = importing
         self._page_tokens = page_tokens
         self._rules = rules
+        self._audit = audit
 
     async def CreateSong(self, request: pb.CreateSongRequest, call: Call) -> pb.CreateSongResponse:
         song = await self._songs.create(NewSong.of(request.song, call.caller.user_id, request.request_id))
@@ -74,7 +78,12 @@ class SongService(SongServiceServicer):
         raise StaleEtag(song_id)
 
     async def DeleteSong(self, request: pb.DeleteSongRequest, call: Call) -> pb.DeleteSongResponse:
-        await self._songs.delete(request.id.lower(), request.etag)
+        song_id = request.id.lower()
+        # Looked at first, since a change that fails makes those anew that are recorded together with it.
+        current = await self._songs.get(song_id)
+        if request.etag and request.etag != current.etag:
+            raise StaleEtag(song_id)
+        await self._audit.record(event_of(call, song_id), lambda: self._songs.delete(song_id, request.etag))
         return pb.DeleteSongResponse()
 
     async def ListSongs(self, request: pb.ListSongsRequest, call: Call) -> pb.ListSongsResponse:
@@ -101,7 +110,7 @@ class SongService(SongServiceServicer):
     async def ImportSongs(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
     ) -> AsyncIterator[pb.ImportSongsResponse]:
-        async for results in self._importing.run(requests, call.caller.user_id):
+        async for results in self._importing.run(requests, call):
             yield pb.ImportSongsResponse(results=results)
 
 

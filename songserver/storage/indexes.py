@@ -19,11 +19,28 @@ SONGS = [
     IndexModel([("created_by", ASCENDING), ("_id", ASCENDING)], name="of_creator"),
     IndexModel("isrc", name="of_isrc", partialFilterExpression={"isrc": {"$exists": True}}),
 ]
-USERS = [IndexModel("key", name="key", unique=True)]
+USERS = [
+    IndexModel("key", name="key", unique=True),
+    # An account from before it was kept has none, if it looks like another one.
+    IndexModel("skeleton", name="skeleton", unique=True, partialFilterExpression={"skeleton": {"$exists": True}}),
+]
+SIGN_IN_ATTEMPTS = [IndexModel("expires", name="expiry", expireAfterSeconds=0)]
 SESSIONS = [
     IndexModel("user_id", name="of_user"),
     # MongoDB itself removes a session once its time has come.
     IndexModel("expires", name="expiry", expireAfterSeconds=0),
+]
+
+API_KEYS = [
+    IndexModel("user_id", name="of_user"),
+    IndexModel("expires", name="expiry", expireAfterSeconds=0),
+]
+AUDIT = [
+    IndexModel([("actor_id", ASCENDING), ("action", ASCENDING), ("_id", ASCENDING)], name="of_actor_action"),
+    IndexModel([("actor_id", ASCENDING), ("_id", ASCENDING)], name="of_actor"),
+    IndexModel([("target_id", ASCENDING), ("_id", ASCENDING)], name="of_target"),
+    IndexModel([("action", ASCENDING), ("_id", ASCENDING)], name="of_action"),
+    IndexModel([("time", ASCENDING), ("_id", ASCENDING)], name="by_time"),
 ]
 
 
@@ -38,6 +55,12 @@ async def make_indexes(mongo: Mongo) -> None:
             await mongo.collection("songs").create_indexes(SONGS)
             await mongo.collection("users").create_indexes(USERS)
             await mongo.collection("sessions").create_indexes(SESSIONS)
+            await mongo.collection("sign_in_attempts").create_indexes(SIGN_IN_ATTEMPTS)
+            await mongo.collection("api_keys").create_indexes(API_KEYS)
+            await mongo.collection("audit").create_indexes(AUDIT)
+            # What the audit log's first transaction needs to be there.
+            head = mongo.collection("audit_head")
+            await head.update_one({"_id": "head"}, {"$setOnInsert": {"turns": 0}}, upsert=True)
     except OperationFailure as error:
         raise DatabaseFailure(f"MongoDB does not make an index: {reason(error)}") from error
 

@@ -3,10 +3,10 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pymongo
 import structlog
@@ -14,13 +14,16 @@ from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.datetime_ms import DatetimeMS
 from google.protobuf.timestamp_pb2 import Timestamp
 from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import ConfigurationError, ConnectionFailure, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from songserver.errors import DatabaseFailure
 
 Document: TypeAlias = dict[str, Any]
 Collection: TypeAlias = AsyncCollection[Document]
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -34,8 +37,21 @@ LONG_READS = 16
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
 
+DURABLE = WriteConcern(w="majority", j=True)
+
+_in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
 _time_up: ContextVar[float] = ContextVar("time_up", default=math.inf)
 """When the database's time is up, on the monotonic clock."""
+
+
+class _Collection(AsyncCollection[Document]):
+    @property
+    def write_concern(self) -> WriteConcern:
+        """Durable; but within a transaction none, for it has its own, and MongoDB refuses any other.
+
+        (pymongo leaves it out only where the session is given to the operation, not where it is bound.)
+        """
+        return WriteConcern() if _in_transaction.get() else super().write_concern
 
 
 class Mongo:
@@ -65,18 +81,27 @@ class Mongo:
                 heartbeatFrequencyMS=500,
             )
         except (ConfigurationError, ValueError, OSError) as error:
-            raise DatabaseFailure(f"mongodb_uri cannot be used: {error}") from error
+            raise DatabaseFailure(f"mongodb_uri cannot be used: {_without_password(error, uri)}") from error
         self._database = self._client.get_database(
             database,
             codec_options=CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_MS),
-            write_concern=WriteConcern(w="majority", j=True),
+            write_concern=DURABLE,
             # Whatever the URI says: what was just written must be there to be read.
             read_preference=ReadPreference.PRIMARY,
         )
 
     def collection(self, name: str) -> Collection:
         """Gives a collection whose writes are acknowledged by a majority, and journaled."""
-        return self._database.get_collection(name)
+        return _Collection(self._database, name)
+
+    async def watch(self, pipeline: Sequence[Document], wait: float) -> AsyncChangeStream[Document]:
+        """Opens a change stream on the database.
+
+        Args:
+            pipeline: Picks the changes, and of these the fields.
+            wait: Seconds that MongoDB waits for a change before it says that there is none.
+        """
+        return await self._database.watch(pipeline, max_await_time_ms=round(wait * 1000))
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:
@@ -92,6 +117,32 @@ class Mongo:
                 yield
             finally:
                 self._room.release()
+
+    async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Does all of what a piece of work changes, or nothing of it.
+
+        All operations that it awaits one after the other take part (what is coalesced does not: it is not the work's
+        own). It is done anew if another transaction was in its way, so nothing else may come of it. Within another
+        transaction, it is a part of that one.
+
+        Raises:
+            DatabaseFailure: If MongoDB is away, or others are in the way all the time that an operation may take.
+            Exception: What the work raised; then nothing is changed.
+        """
+        if _in_transaction.get():
+            return await work()
+        token = _in_transaction.set(True)
+        try:
+            with database_within(self.timeout):
+                async with self._client.start_session() as session, session.bind(end_session=False):
+                    return await session.with_transaction(
+                        lambda _: work(),
+                        read_concern=ReadConcern("snapshot"),
+                        write_concern=DURABLE,
+                        read_preference=ReadPreference.PRIMARY,
+                    )
+        finally:
+            _in_transaction.reset(token)
 
     async def ping(self) -> None:
         """Asks whether there is a MongoDB that takes writes.
@@ -145,6 +196,14 @@ def database_within(seconds: float | None) -> Iterator[None]:
 def time_left() -> float:
     """Gives the seconds that the database has by the innermost `database_within`; infinite if it sets no bound."""
     return _time_up.get() - time.monotonic()
+
+
+def _without_password(error: Exception, uri: str) -> str:
+    """What is wrong with a URI. Of a password with a "/", pymongo tells the rest, taking it for a database's name."""
+    credentials, has_any, _ = uri.partition("://")[2].rpartition("@")
+    if has_any and set(credentials) & set("/?#[]@"):
+        return "in the user name and the password, / ? # [ ] @ : and % must be escaped according to RFC 3986"
+    return str(error)
 
 
 def reason(error: PyMongoError) -> str:

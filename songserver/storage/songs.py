@@ -1,7 +1,7 @@
 """The collection `songs`: what is changed in it, and read by id."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
 """Songs that are inserted at once: so many that it pays, and so few that it takes but a part of MongoDB's time-out."""
 COALESCED = 64
-"""Calls of single songs, perhaps with long lyrics, that go out together."""
+"""Songs, perhaps with long lyrics, that go out together."""
 ATTEMPTS = 5
 """How often songs are tried to be made that others have made, and removed again, in between."""
 DUPLICATE_KEY = 11000
@@ -123,6 +123,18 @@ class Songs:
         """Gives those of these songs that there are, by their ids, without lyrics."""
         documents = await self._songs.find({"_id": {"$in": list(set(song_ids))}}, LISTED).to_list()
         return {document["_id"]: to_song(document) for document in documents}
+
+    async def of_creator(self, user_id: str) -> AsyncIterator[Song]:
+        """Gives the songs that a user has created, with their lyrics, the earliest first."""
+        last = ""
+        while True:
+            query = {"created_by": user_id, "_id": {"$gt": last}}
+            documents = await self._songs.find(query, FULL).sort("_id").limit(COALESCED).to_list()
+            for document in documents:
+                yield to_song(document)
+            if len(documents) < COALESCED:
+                return
+            last = documents[-1]["_id"]
 
     async def replace(self, song: Song) -> Song | None:
         """Puts a song in the place of the version that its etag names.

@@ -1,21 +1,38 @@
 """The collection `users`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+import structlog
 import uuid_utils
 from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songs.v1.user_pb2 import User
+from songserver.auth.usernames import Skeletons
 from songserver.errors import UsernameExists
 from songserver.storage.coalescing import Coalescer
-from songserver.storage.mongo import Document, Mongo, now, to_timestamp
+from songserver.storage.mongo import Document, Mongo, database_within, now, to_timestamp
 from songserver.text import folded
 
+log = structlog.get_logger()
+
+ONCE = 3600.0
+"""Seconds for what is done once, at the first start of a newer version."""
 TOGETHER = 250
 """Users that are looked up at once."""
 WITHOUT_PASSWORD = {"password_hash": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, with what the server alone knows."""
+
+    user: User
+    password_hash: str = field(repr=False)
+    revision: int
+    """Goes up with each change of what tokens stand for: password, privilege, whether the user is disabled."""
 
 
 class Users:
@@ -23,6 +40,7 @@ class Users:
 
     def __init__(self, mongo: Mongo) -> None:
         self._users = mongo.collection("users")
+        self._skeletons = Skeletons()
         self._find_coalesced = Coalescer(self._find, most=TOGETHER, timeout=mongo.timeout)
 
     async def create(
@@ -38,9 +56,11 @@ class Users:
             "_id": str(uuid_utils.uuid7()),
             "username": username,
             "key": folded(username),
+            "skeleton": self._skeletons.skeleton(username),
             "display_name": display_name,
             "privilege": Privilege.Name(privilege),
             "password_hash": password_hash,
+            "revision": 1,
             "created": created,
             "updated": created,
         }
@@ -54,27 +74,54 @@ class Users:
         """Gives the user with this id."""
         return _to_user_or_none(await self._find_coalesced(user_id))
 
+    async def find_account(self, user_id: str) -> Account | None:
+        """Gives the account with this id."""
+        return _to_account_or_none(await self._find_coalesced(user_id))
+
     async def _find(self, user_ids: Sequence[str]) -> list[Document | None]:
-        found = {found["_id"]: found async for found in self._users.find({"_id": {"$in": user_ids}}, WITHOUT_PASSWORD)}
+        found = {found["_id"]: found async for found in self._users.find({"_id": {"$in": user_ids}})}
         return [found.get(user_id) for user_id in user_ids]
 
     async def find_by_name(self, username: str) -> User | None:
         """Gives the user with this name."""
         return _to_user_or_none(await self._users.find_one({"key": folded(username)}, WITHOUT_PASSWORD))
 
-    async def find_with_password(self, username: str) -> tuple[User | None, str | None]:
-        """Gives the user with this name, and the hash of the user's password."""
-        document = await self._users.find_one({"key": folded(username)})
-        return (_to_user(document), document["password_hash"]) if document else (None, None)
+    async def find_account_by_name(self, username: str) -> Account | None:
+        """Gives the account with this name."""
+        return _to_account_or_none(await self._users.find_one({"key": folded(username)}))
 
-    async def password_hash(self, user_id: str) -> str | None:
-        """Gives the hash of a user's password."""
-        document = await self._users.find_one({"_id": user_id}, {"password_hash": True})
-        return document["password_hash"] if document else None
+    async def rehash(self, user_id: str, old_hash: str, new_hash: str) -> None:
+        """Keeps another hash of the same password, unless that has changed meanwhile. A failure is only logged."""
+        try:
+            await self._users.update_one(
+                {"_id": user_id, "password_hash": old_hash}, {"$set": {"password_hash": new_hash}}
+            )
+        except PyMongoError as error:
+            log.warning("the hash of a password could not be renewed", user_id=user_id, error=str(error)[:500])
+
+    async def add_skeletons(self) -> None:
+        """Adds what names look like to accounts from before it was kept; not to one that looks like another."""
+        with database_within(ONCE):
+            async for user in self._users.find({"skeleton": {"$exists": False}}, {"username": True}):
+                skeleton = self._skeletons.skeleton(user["username"])
+                try:
+                    await self._users.update_one({"_id": user["_id"]}, {"$set": {"skeleton": skeleton}})
+                except DuplicateKeyError:
+                    log.warning("the names of two users look the same", user_id=user["_id"])
 
     async def has_admin(self) -> bool:
         """Whether there is any admin."""
         return await self._users.find_one({"privilege": Privilege.Name(PRIVILEGE_ADMIN)}, {"_id": True}) is not None
+
+    async def set_disabled(self, user_id: str, disabled: bool) -> User | None:  # noqa: FBT001 - B2's
+        """Disables or enables a user. (B3's stand-in for B2's, which knows the last admin.)"""
+        document = await self._users.find_one_and_update(
+            {"_id": user_id},
+            {"$set": {"disabled": disabled, "updated": now()}, "$inc": {"revision": 1}},
+            projection=WITHOUT_PASSWORD,
+            return_document=ReturnDocument.AFTER,
+        )
+        return _to_user_or_none(document)
 
     async def update(
         self,
@@ -92,17 +139,19 @@ class Users:
         """
         changes: Document = {"updated": now()}
         if username is not None:
-            changes |= {"username": username, "key": folded(username)}
+            skeleton = self._skeletons.skeleton(username)
+            changes |= {"username": username, "key": folded(username), "skeleton": skeleton}
         if display_name is not None:
             changes["display_name"] = display_name
         if privilege is not None:
             changes["privilege"] = Privilege.Name(privilege)
         if password_hash is not None:
             changes["password_hash"] = password_hash
+        revised = privilege is not None or password_hash is not None
         try:
             document = await self._users.find_one_and_update(
                 {"_id": user_id},
-                {"$set": changes},
+                {"$set": changes} | ({"$inc": {"revision": 1}} if revised else {}),
                 projection=WITHOUT_PASSWORD,
                 return_document=ReturnDocument.AFTER,
             )
@@ -132,11 +181,15 @@ class Users:
 
 
 def _taken(username: str) -> UsernameExists:
-    return UsernameExists(f"the user name {username!r} is taken: choose another one")
+    return UsernameExists(f"the user name {username!r} is taken, or looks like one that is: choose another one")
 
 
 def _to_user_or_none(document: Document | None) -> User | None:
     return _to_user(document) if document else None
+
+
+def _to_account_or_none(document: Document | None) -> Account | None:
+    return Account(_to_user(document), document["password_hash"], document.get("revision", 0)) if document else None
 
 
 def _to_user(document: Document) -> User:
@@ -147,4 +200,5 @@ def _to_user(document: Document) -> User:
         privilege=Privilege.Value(document["privilege"]),
         create_time=to_timestamp(document["created"]),
         update_time=to_timestamp(document["updated"]),
+        disabled=document.get("disabled", False),
     )

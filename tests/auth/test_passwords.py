@@ -1,13 +1,16 @@
 """Passwords and their hashes."""
 
 import asyncio
+import os
+import sys
+import threading
 import time
 
 import pytest
 from argon2 import extract_parameters
 from argon2.low_level import Type
 
-from songserver.auth.passwords import QUEUE, Passwords
+from songserver.auth.passwords import NICENESS, QUEUE, Passwords
 from songserver.config import Settings
 from songserver.errors import Overloaded
 
@@ -73,15 +76,39 @@ def test_the_event_loop_goes_on_while_a_password_is_hashed() -> None:
 
 
 def test_a_flood_of_passwords_is_told_to_come_again(passwords: Passwords) -> None:
+    async def hashed() -> str:
+        with passwords.room():
+            return await passwords.hash("12345678")
+
     async def flood() -> list[object]:
-        return await asyncio.gather(*(passwords.hash("12345678") for _ in range(100)), return_exceptions=True)
+        return await asyncio.gather(*(hashed() for _ in range(100)), return_exceptions=True)
 
     outcomes = asyncio.run(flood())
 
     refused = [outcome for outcome in outcomes if not isinstance(outcome, str)]
     assert len(refused) == 100 - 2 * QUEUE
     assert all(isinstance(outcome, Overloaded) and outcome.retry_after for outcome in refused)
-    assert asyncio.run(passwords.hash("12345678")), "it goes on once they are through"
+    assert asyncio.run(hashed()), "it goes on once they are through"
+
+
+def test_a_hash_of_other_parameters_is_outdated(passwords: Passwords) -> None:
+    stronger = Passwords(time_cost=2, memory_cost=8, threads=1)
+    hashed = asyncio.run(passwords.hash("12345678"))
+
+    assert not passwords.is_outdated(hashed)
+    assert stronger.is_outdated(hashed)
+    assert asyncio.run(stronger.matches("12345678", hashed)), "it is good all the same"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux only")
+def test_the_threads_that_hash_stand_back(passwords: Passwords) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def of_a_thread() -> int:
+        return await passwords._run(niceness)
+
+    assert asyncio.run(of_a_thread()) == min(19, niceness() + NICENESS)
 
 
 def test_after_its_end_no_more_is_hashed(passwords: Passwords) -> None:

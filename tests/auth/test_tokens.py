@@ -44,7 +44,7 @@ def test_a_token_is_a_jwt_of_the_usual_claims_and_no_more(keys: Keys) -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     assert (claims["iss"], claims["aud"], claims["sub"], claims["sid"]) == ("songserver", "songs.v1", USER, SESSION)
     assert claims["exp"] == expires
-    assert set(claims) == {"iss", "aud", "sub", "sid", "iat", "nbf", "exp"}
+    assert set(claims) == {"iss", "aud", "sub", "sid", "rev", "iat", "nbf", "exp"}
     assert payload
 
 

@@ -133,6 +133,8 @@ def test_after_a_refresh_by_somebody_else_the_session_is_over(
         owner = open_client(server.address, session=told[0])
         time.sleep(1.1)
         thief.get_me()
+        time.sleep(1.1)
+        thief.get_me()
 
         with pytest.raises(SignInFailed):
             owner.get_me()

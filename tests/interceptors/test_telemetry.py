@@ -97,6 +97,7 @@ def test_neither_passwords_nor_tokens_are_ever_logged(
     failure(signed_in.users.ChangePassword, ChangePasswordRequest(current_password=wrong, new_password=second))
     failure(signed_in.users.DeleteMe, DeleteMeRequest(password=wrong))
     failure(users.GetMe, GetMeRequest(), metadata=[("authorization", f"Bearer {renewed.access_token}x")])
+    again = users.RefreshSession(RefreshSessionRequest(refresh_token=caller.session.refresh_token)).session
     failure(users.RefreshSession, RefreshSessionRequest(refresh_token=caller.session.refresh_token))
     leaver = Caller.sign_in(server, "discreet", second)
     leaver.users.SignOut(SignOutRequest())
@@ -104,7 +105,7 @@ def test_neither_passwords_nor_tokens_are_ever_logged(
 
     written = "".join(map(repr, log)) + "".join(capfd.readouterr())
     assert "DeleteMe" in written
-    for session in (caller.session, renewed, leaver.session):
+    for session in (caller.session, renewed, again, leaver.session):
         secrets += [session.access_token, session.refresh_token, session.refresh_token.partition(".")[2]]
         secrets += session.access_token.split(".")
     assert [secret for secret in secrets if secret in written] == []

@@ -114,7 +114,7 @@ def test_what_is_no_refresh_token_cannot_be_read(anyone: Caller, token: str) -> 
     assert (refused.code, refused.fields) == ("INVALID_DATA_FORMAT", ["refresh_token"])
 
 
-def test_of_two_who_use_the_same_refresh_token_at_once_at_most_one_goes_on(listener: Caller) -> None:
+def test_of_those_who_use_the_same_refresh_token_at_once_none_goes_on(listener: Caller) -> None:
     def attempt(_: int) -> Session | None:
         try:
             return refresh(listener).session
@@ -124,8 +124,9 @@ def test_of_two_who_use_the_same_refresh_token_at_once_at_most_one_goes_on(liste
     with ThreadPoolExecutor(5) as pool:
         sessions = [session for session in pool.map(attempt, range(5)) if session]
 
-    assert len(sessions) == 1
-    assert is_over(Caller(listener.channel, sessions[0]))
+    # One, and one more by the grace for answers that were lost; the third ends the session for all.
+    assert len(sessions) <= 2
+    assert all(is_over(Caller(listener.channel, session)) for session in sessions)
 
 
 def test_a_sign_out_takes_effect_at_once_and_only_there(server: SongServer, listener: Caller) -> None:

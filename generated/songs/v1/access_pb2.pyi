@@ -92,9 +92,14 @@ Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 ACCESS_FIELD_NUMBER: _builtins.int
 SCOPE_FIELD_NUMBER: _builtins.int
+AUDITED_FIELD_NUMBER: _builtins.int
 access: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Privilege.ValueType]
 """The privilege that a caller needs. The server reads its access policy from here, and does not start if a method that
 it serves has none.
 """
 scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Scope.ValueType]
 """The scope that an API key needs; without it, no API key will do."""
+audited: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Whether each success is in the audit log before it is answered. If it cannot be recorded, the call answers
+DB_OPERATION_FAILURE and changes nothing.
+"""

@@ -61,7 +61,9 @@ class AuditEvent(_message.Message):
     sequence: _builtins.int
     """Its place in the log: 1, 2, 3, ... without a gap."""
     action: _builtins.str
-    """What was done: the method's name, such as "SetPrivilege", or "create-admin" for a command of the operator."""
+    """What was done: the method's name, such as "SetPrivilege"; "create-admin", "keys-rotate" or the like for a command of the
+    operator; "refresh-token-reused" where somebody came with a copied refresh token.
+    """
     actor_id: _builtins.str
     """The id of the user who did it; empty for the operator on the server itself."""
     api_key_id: _builtins.str
@@ -69,11 +71,13 @@ class AuditEvent(_message.Message):
     target_id: _builtins.str
     """The id of what it was done to: a user, a song, a key, a session. Empty where it is none of these, or many."""
     peer: _builtins.str
-    """The address that the call came from, without its port."""
+    """The address that the call came from, without its port. Stays as long as the log."""
     request_id: _builtins.str
     """The id of the request; the server's log and error details have it too."""
     hash: _builtins.bytes
-    """SHA-256 of the entry and of the hash before it; 32 bytes."""
+    """SHA-256 of the entry and of the hash before it; 32 bytes. It is taken of the entry's canonical JSON (RFC 8785): all
+    fields by their names here but `hash`, with `time` in milliseconds since 1970 and `previous_hash` in hexadecimal.
+    """
     previous_hash: _builtins.bytes
     """The hash of the entry before; 32 zeros for the first one."""
     @_builtins.property

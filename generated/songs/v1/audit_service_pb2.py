@@ -28,7 +28,7 @@ from songs.v1 import access_pb2 as songs_dot_v1_dot_access__pb2
 from songs.v1 import audit_pb2 as songs_dot_v1_dot_audit__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csongs/v1/audit_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15songs/v1/access.proto\x1a\x14songs/v1/audit.proto\"y\n\x16ListAuditEventsRequest\x12%\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x15.songs.v1.AuditFilter\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"\xc3\x01\n\x0b\x41uditFilter\x12\x1d\n\x08\x61\x63tor_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\ttarget_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x06\x61\x63tion\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"X\n\x17ListAuditEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.songs.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2s\n\x0c\x41uditService\x12\x63\n\x0fListAuditEvents\x12 .songs.v1.ListAuditEventsRequest\x1a!.songs.v1.ListAuditEventsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x06\x42l\n\x17\x64\x65v.songserver.songs.v1B\x11\x41uditServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1csongs/v1/audit_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15songs/v1/access.proto\x1a\x14songs/v1/audit.proto\"y\n\x16ListAuditEventsRequest\x12%\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x15.songs.v1.AuditFilter\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"\xe9\x01\n\x0b\x41uditFilter\x12\x1d\n\x08\x61\x63tor_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x1e\n\ttarget_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x17\n\x06\x61\x63tion\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x41\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\"\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00\x12?\n\x08\x65nd_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\xbaH\x0e\xb2\x01\x0b\"\x07\x08\xff\x82\xd1\xff\xaf\x07\x32\x00\"X\n\x17ListAuditEventsResponse\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.songs.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2s\n\x0c\x41uditService\x12\x63\n\x0fListAuditEvents\x12 .songs.v1.ListAuditEventsRequest\x1a!.songs.v1.ListAuditEventsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x06\x42l\n\x17\x64\x65v.songserver.songs.v1B\x11\x41uditServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,14 +46,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITFILTER'].fields_by_name['target_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_AUDITFILTER'].fields_by_name['action']._loaded_options = None
   _globals['_AUDITFILTER'].fields_by_name['action']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_AUDITFILTER'].fields_by_name['start_time']._loaded_options = None
+  _globals['_AUDITFILTER'].fields_by_name['start_time']._serialized_options = b'\272H\016\262\001\013\"\007\010\377\202\321\377\257\0072\000'
+  _globals['_AUDITFILTER'].fields_by_name['end_time']._loaded_options = None
+  _globals['_AUDITFILTER'].fields_by_name['end_time']._serialized_options = b'\272H\016\262\001\013\"\007\010\377\202\321\377\257\0072\000'
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEvents']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListAuditEvents']._serialized_options = b'\220\002\001\250\324\030\004\260\324\030\006'
   _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=149
   _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=270
   _globals['_AUDITFILTER']._serialized_start=273
-  _globals['_AUDITFILTER']._serialized_end=468
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=470
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=558
-  _globals['_AUDITSERVICE']._serialized_start=560
-  _globals['_AUDITSERVICE']._serialized_end=675
+  _globals['_AUDITFILTER']._serialized_end=506
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=508
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=596
+  _globals['_AUDITSERVICE']._serialized_start=598
+  _globals['_AUDITSERVICE']._serialized_end=713
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor
 from songs.v1 import status_pb2 as songs_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16songs/v1/reading.proto\x12\x08songs.v1\x1a google/protobuf/descriptor.proto\x1a\x15songs/v1/status.proto*:\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\r\n\tFORM_TEXT\x10\x01\x12\r\n\tFORM_ISRC\x10\x02:=\n\x04\x66orm\x12\x1d.google.protobuf.FieldOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x0e.songs.v1.Form:I\n\nerror_code\x12\x1d.google.protobuf.FieldOptions\x18\xc6\x8a\x03 \x01(\x0e\x32\x14.songs.v1.StatusCode:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xc7\x8a\x03 \x01(\x08:S\n\x12message_error_code\x12\x1f.google.protobuf.MessageOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x14.songs.v1.StatusCodeBg\n\x17\x64\x65v.songserver.songs.v1B\x0cReadingProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16songs/v1/reading.proto\x12\x08songs.v1\x1a google/protobuf/descriptor.proto\x1a\x15songs/v1/status.proto*I\n\x04\x46orm\x12\x14\n\x10\x46ORM_UNSPECIFIED\x10\x00\x12\r\n\tFORM_TEXT\x10\x01\x12\r\n\tFORM_ISRC\x10\x02\x12\r\n\tFORM_NAME\x10\x03:=\n\x04\x66orm\x12\x1d.google.protobuf.FieldOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x0e.songs.v1.Form:I\n\nerror_code\x12\x1d.google.protobuf.FieldOptions\x18\xc6\x8a\x03 \x01(\x0e\x32\x14.songs.v1.StatusCode:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\xc7\x8a\x03 \x01(\x08:S\n\x12message_error_code\x12\x1f.google.protobuf.MessageOptions\x18\xc5\x8a\x03 \x01(\x0e\x32\x14.songs.v1.StatusCodeBg\n\x17\x64\x65v.songserver.songs.v1B\x0cReadingProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,5 +35,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\027dev.songserver.songs.v1B\014ReadingProtoP\001Z&songserver.dev/gen/go/songs/v1;songsv1\252\002\023SongServer.Songs.V1'
   _globals['_FORM']._serialized_start=93
-  _globals['_FORM']._serialized_end=151
+  _globals['_FORM']._serialized_end=166
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,8 @@ class _FormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Form.ValueType],
     """Unicode normalization form C, without white space at either end."""
     FORM_ISRC: _Form.ValueType  # 2
     """Upper case, without hyphens and white space (the ISRC Handbook's form for exchange)."""
+    FORM_NAME: _Form.ValueType  # 3
+    """Unicode normalization form KC (which makes "ａｎｎａ" of wide letters "anna"), without white space at either end."""
 
 class Form(_Form, metaclass=_FormEnumTypeWrapper):
     """The canonical form into which the server brings a string before its rules are checked. It is stored, compared and given
@@ -45,6 +47,8 @@ FORM_TEXT: Form.ValueType  # 1
 """Unicode normalization form C, without white space at either end."""
 FORM_ISRC: Form.ValueType  # 2
 """Upper case, without hyphens and white space (the ISRC Handbook's form for exchange)."""
+FORM_NAME: Form.ValueType  # 3
+"""Unicode normalization form KC (which makes "ａｎｎａ" of wide letters "anna"), without white space at either end."""
 Global___Form: _TypeAlias = Form  # noqa: Y015
 
 FORM_FIELD_NUMBER: _builtins.int

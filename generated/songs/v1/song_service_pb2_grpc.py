@@ -155,6 +155,7 @@ class SongServiceServicer:
         broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
         song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+        The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,6 +74,7 @@ class SongServiceStub:
     broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
     song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+    The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
     """
 
 @_typing.type_check_only
@@ -122,6 +123,7 @@ class SongServiceAsyncStub(SongServiceStub):
     broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
     song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+    The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
     """
 
 class SongServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -215,6 +217,7 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
         song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+        The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
         """
 
 def add_SongServiceServicer_to_server(servicer: SongServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -35,7 +35,9 @@ class User(_message.Message):
     """Given by the server at sign-up; opaque, never changes. A UUID in its 36 character form. Output only."""
     username: _builtins.str
     """The name to sign in with: 3 to 32 letters, digits, ".", "_" or "-", the first a letter or digit. Upper and lower case
-    count as the same. Required.
+    count as the same. Its letters are of one script (Japanese, Korean and Chinese ones may stand with Latin ones), its
+    digits of one kind, and it does not look like the name of another user (UTS #39): "аdmin" with a Cyrillic "а" is
+    refused, and so is "adm1n" where there is "admln". Required.
     """
     display_name: _builtins.str
     """The name to show to people, up to 128 characters."""

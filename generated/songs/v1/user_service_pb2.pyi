@@ -36,7 +36,7 @@ class SignUpRequest(_message.Message):
     username: _builtins.str
     """The name to sign in with; the rules are those of User.username. Required."""
     password: _builtins.str
-    """The password, 8 to 256 characters. Required."""
+    """The password, 8 to 256 characters; not one of the commonest ones, nor made of the user name. Required."""
     display_name: _builtins.str
     """The name to show to people, up to 128 characters."""
     def __init__(
@@ -488,7 +488,7 @@ class ChangePasswordRequest(_message.Message):
     current_password: _builtins.str
     """The password as it is. Required."""
     new_password: _builtins.str
-    """The password to be, 8 to 256 characters. Required."""
+    """The password to be, 8 to 256 characters; not one of the commonest ones, nor made of the user name. Required."""
     def __init__(
         self,
         *,

@@ -157,8 +157,8 @@ class UserServiceServicer:
 
     def RefreshSession(self, request, context):
         """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-        ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
-        answer.) Answers SIGN_IN_FAILURE.
+        ends the session. (Within 30 seconds and from the same address, the token that was used last is good once more, for a
+        client that has lost the answer.) Answers SIGN_IN_FAILURE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,9 +219,8 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMe(self, request, context):
-        """Removes the caller's own account and all its sessions; songs that the user created stay.
-        Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
-        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
+        audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

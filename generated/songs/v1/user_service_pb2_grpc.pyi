@@ -47,8 +47,8 @@ class UserServiceStub:
     """
     RefreshSession: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.RefreshSessionRequest, _user_service_pb2.RefreshSessionResponse]
     """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-    ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
-    answer.) Answers SIGN_IN_FAILURE.
+    ends the session. (Within 30 seconds and from the same address, the token that was used last is good once more, for a
+    client that has lost the answer.) Answers SIGN_IN_FAILURE.
     """
     SignOut: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.SignOutRequest, _user_service_pb2.SignOutResponse]
     """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on."""
@@ -74,9 +74,8 @@ class UserServiceStub:
     a rule.
     """
     DeleteMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]
-    """Removes the caller's own account and all its sessions; songs that the user created stay.
-    Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
-    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
+    audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
     """
     ExportMe: _grpc.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]
     """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
@@ -120,8 +119,8 @@ class UserServiceAsyncStub(UserServiceStub):
     """
     RefreshSession: _aio.UnaryUnaryMultiCallable[_user_service_pb2.RefreshSessionRequest, _user_service_pb2.RefreshSessionResponse]  # type: ignore[assignment]
     """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-    ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
-    answer.) Answers SIGN_IN_FAILURE.
+    ends the session. (Within 30 seconds and from the same address, the token that was used last is good once more, for a
+    client that has lost the answer.) Answers SIGN_IN_FAILURE.
     """
     SignOut: _aio.UnaryUnaryMultiCallable[_user_service_pb2.SignOutRequest, _user_service_pb2.SignOutResponse]  # type: ignore[assignment]
     """Ends the session that the call is made in, or all sessions of the user; their tokens are refused from then on."""
@@ -147,9 +146,8 @@ class UserServiceAsyncStub(UserServiceStub):
     a rule.
     """
     DeleteMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]  # type: ignore[assignment]
-    """Removes the caller's own account and all its sessions; songs that the user created stay.
-    Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
-    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
+    audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
     """
     ExportMe: _aio.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]  # type: ignore[assignment]
     """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
@@ -208,8 +206,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.RefreshSessionResponse, _abc.Awaitable[_user_service_pb2.RefreshSessionResponse]]:
         """Changes a refresh token for the next one and a new access token. One that was used before was copied by somebody: it
-        ends the session. (Within 30 seconds, the token that was used last is good once more, for a client that has lost the
-        answer.) Answers SIGN_IN_FAILURE.
+        ends the session. (Within 30 seconds and from the same address, the token that was used last is good once more, for a
+        client that has lost the answer.) Answers SIGN_IN_FAILURE.
         """
 
     @_abc_1.abstractmethod
@@ -283,9 +281,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.DeleteMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.DeleteMeResponse, _abc.Awaitable[_user_service_pb2.DeleteMeResponse]]:
-        """Removes the caller's own account and all its sessions; songs that the user created stay.
-        Removes the caller's API keys too, and the user's name from the audit log. Answers SIGN_IN_FAILURE if the password is
-        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
+        audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
         """
 
     @_abc_1.abstractmethod

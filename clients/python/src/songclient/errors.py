@@ -105,6 +105,12 @@ class InternalError(SongClientError):
     code = StatusCode.INTERNAL_ERROR
 
 
+class TooManyCalls(SongClientError):
+    """The server takes no more calls from this address for now; `retry_after` says when."""
+
+    code = StatusCode.TOO_MANY_CALLS
+
+
 class SignInFailed(SongClientError):
     """Wrong user name or password, or a session that is missing or over."""
 
@@ -139,6 +145,30 @@ class UserNotFound(SongClientError):
     """No user has this id or name."""
 
     code = StatusCode.USER_NOT_FOUND
+
+
+class TooManyAttempts(SongClientError):
+    """Too many wrong passwords for this user name, or from this address; `retry_after` says for how long."""
+
+    code = StatusCode.TOO_MANY_ATTEMPTS
+
+
+class LastAdmin(SongClientError):
+    """It would leave the server without an admin who can sign in."""
+
+    code = StatusCode.LAST_ADMIN
+
+
+class SessionNotFound(SongClientError):
+    """The caller has no open session with this id."""
+
+    code = StatusCode.SESSION_NOT_FOUND
+
+
+class ApiKeyNotFound(SongClientError):
+    """The caller has no API key with this id."""
+
+    code = StatusCode.API_KEY_NOT_FOUND
 
 
 class SongExists(SongClientError):
@@ -179,12 +209,17 @@ BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
         InvalidPageNumber,
         Overloaded,
         InternalError,
+        TooManyCalls,
         SignInFailed,
         UsernameExists,
         UserParseError,
         PrivilegeError,
         InvalidUserDetails,
         UserNotFound,
+        TooManyAttempts,
+        LastAdmin,
+        SessionNotFound,
+        ApiKeyNotFound,
         SongExists,
         InvalidSongDetails,
         SongNotFound,
