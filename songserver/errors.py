@@ -11,6 +11,7 @@ from grpc import StatusCode as GrpcStatus
 
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
+from songserver.foreseen import Foreseen
 
 GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.SUCCESS: GrpcStatus.OK,
@@ -52,7 +53,7 @@ class Violation(NamedTuple):
     """What would be right."""
 
 
-class SongServerError(Exception):
+class SongServerError(Foreseen):
     """A call, or one item of it, that fails for a foreseen reason."""
 
     code: StatusCode.ValueType
@@ -77,6 +78,20 @@ class SongServerError(Exception):
         self.violations = violations
         self.metadata = metadata or {}
         self.retry_after = retry_after
+
+
+class StandardError(Exception):
+    """How a call of a standard service fails (health, reflection): with a gRPC status, and no code of ours."""
+
+    def __init__(self, status: GrpcStatus, message: str) -> None:
+        """
+        Args:
+            status: One that the service's own documentation names.
+            message: For a person to read.
+        """
+        super().__init__(message)
+        self.status = status
+        self.message = message
 
 
 class InvalidRequest(SongServerError):

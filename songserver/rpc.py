@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import grpc
 import uuid_utils
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -44,15 +45,22 @@ class Method:
     server_streaming: bool
     access: Privilege.ValueType
     """The privilege that a caller needs."""
+    no_side_effects: bool = False
+    """Whether a call changes nothing, and may be an HTTP GET."""
 
     @classmethod
-    def of(cls, descriptor: MethodDescriptor) -> "Method":
+    def of(cls, descriptor: MethodDescriptor, access: Privilege.ValueType | None = None) -> "Method":
         """Reads a method's descriptor.
+
+        Args:
+            descriptor: The method's.
+            access: The privilege that a caller needs, where it is not the contract that says so.
 
         Raises:
             ValueError: If the contract does not say who may call it.
         """
-        access = descriptor.GetOptions().Extensions[access_pb2.access]
+        options = descriptor.GetOptions()
+        access = options.Extensions[access_pb2.access] if access is None else access
         service: ServiceDescriptor = descriptor.containing_service
         if access == access_pb2.PRIVILEGE_UNSPECIFIED:
             raise ValueError(f"{descriptor.full_name} has no (songs.v1.access) option: say who may call it")
@@ -63,6 +71,7 @@ class Method:
             client_streaming=descriptor.client_streaming,
             server_streaming=descriptor.server_streaming,
             access=access,
+            no_side_effects=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
         )
 
 
@@ -162,7 +171,10 @@ class Interceptor(Protocol):
 
 
 def handlers(
-    servicer: object, service: ServiceDescriptor, interceptors: Iterable[Interceptor]
+    servicer: object,
+    service: ServiceDescriptor,
+    interceptors: Iterable[Interceptor],
+    access: Privilege.ValueType | None = None,
 ) -> list[tuple[Method, Handler]]:
     """Gives the methods of a service, each with the way through the interceptors to its servicer.
 
@@ -170,13 +182,14 @@ def handlers(
         servicer: Has a method of the same name for each RPC.
         service: The service.
         interceptors: The outermost first.
+        access: Who may call the methods of a service that is not of our contract, and so cannot say so itself.
 
     Raises:
         ValueError: If the contract does not say who may call a method.
     """
     wired = []
     for descriptor in service.methods:
-        method = Method.of(descriptor)
+        method = Method.of(descriptor, access)
         handler = _dispatch(method, getattr(servicer, method.name))
         for interceptor in reversed(list(interceptors)):
             handler = functools.partial(interceptor, proceed=handler)

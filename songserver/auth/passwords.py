@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+import secrets
+from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -34,7 +36,9 @@ class Passwords:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._most_waiting = QUEUE * threads
         self._waiting = 0
-        self._nobodys_hash = self._hasher.hash("the password of nobody")
+        # As if it were computed, which would take the time and memory of a sign-in, at the start of each worker.
+        salt, digest = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32))
+        self._nobodys_hash = f"$argon2id$v=19$m={memory_cost},t={time_cost},p=1${salt}${digest}"
 
     async def hash(self, password: str) -> str:
         """Gives the hash of a new password, with its salt and parameters in it (the PHC string format).

@@ -16,7 +16,7 @@ from grpc import StatusCode as GrpcStatus
 
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
-from songserver.errors import GRPC_STATUS, SongServerError, cut
+from songserver.errors import GRPC_STATUS, SongServerError, StandardError, cut
 from songserver.rpc import Call, Handler, Status
 
 DOMAIN = "songs.v1"
@@ -44,6 +44,8 @@ async def errors(call: Call, proceed: Handler) -> None:
         await proceed(call)
     except SongServerError as error:
         call.status = to_status(error, call)
+    except StandardError as error:
+        call.status = Status(error.status, error.message, ())
     except Exception:
         incident_id = secrets.token_hex(8)
         log.exception("incident", incident_id=incident_id, method=call.method.path, request_id=call.request_id)
