@@ -1,6 +1,10 @@
-"""The operator's command: `songserver`."""
+"""The operator's command: `songserver`.
+
+What only one command needs, that command imports: `serve` has its workers started before the rest is loaded.
+"""
 
 import asyncio
+import os
 import secrets
 import signal
 from collections.abc import Callable, Coroutine
@@ -8,24 +12,15 @@ from typing import Any
 
 import click
 
-from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songserver import __version__
-from songserver.app import SERVICES, database, make_accounts, serving
-from songserver.auth.keys import KeysError
-from songserver.config import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE, Settings, SettingsError
-from songserver.engines.grpcio import ListenError
-from songserver.errors import SongServerError
+from songserver.config import Settings
 from songserver.flags import settings_flags
+from songserver.foreseen import Foreseen
 from songserver.logs import configure_logs
-from songserver.populate import populate
-from songserver.rpc import Method
-from songserver.storage.audit_chain import Link, verify
-from songserver.storage.embedded import EmbeddedMongoError
-from songserver.storage.mongo import database_within
-from songserver.storage.songs import Songs
+from songserver.sources import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE
+from songserver.supervisor import supervising
 
-FORESEEN = (SettingsError, SongServerError, EmbeddedMongoError, KeysError, ListenError)
-"""What an operator can mend: told in a line, without a traceback."""
+STANDARD_INPUT = 0
 MOST_PROBLEMS = 20
 """Problems of the audit log that are told; if there are more, they are counted."""
 
@@ -38,13 +33,14 @@ def main() -> None:
 
 @main.command()
 @settings_flags
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C.
+@click.pass_obj
+def serve(read_settings: Callable[[], Settings], settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C. SIGHUP reads the settings again.
 
     Without MONGODB_URI the server runs a MongoDB of its own, with its data in the data directory, and makes the account
     "admin" on the first start.
     """
-    _run(settings, _serve(settings))
+    _run(settings, _serve(settings, read_settings))
 
 
 @main.command("create-admin")
@@ -77,10 +73,12 @@ def populate_command(settings: Settings, song_count: int, user_count: int, passw
 @main.command("export-policy")
 def export_policy() -> None:
     """Print who may call what, as the contract says, one method a line."""
-    for service in SERVICES:
-        for descriptor in service.methods:
-            method = Method.of(descriptor)
-            click.echo(f"{method.path} {Privilege.Name(method.access).removeprefix('PRIVILEGE_')}")
+    from songs.v1.access_pb2 import Privilege
+    from songserver.app import METHODS
+    from songserver.rpc import Method
+
+    for method in map(Method.of, METHODS):
+        click.echo(f"{method.path} {Privilege.Name(method.access).removeprefix('PRIVILEGE_')}")
 
 
 @main.group("audit")
@@ -99,53 +97,58 @@ def audit_verify(settings: Settings, head: str | None) -> None:
     The exit code is 1 if there are any. Keep the last entry that is printed somewhere else, and give it with --head the
     next time: only so is it found if somebody cuts off the end of the log or writes all of it anew.
     """
-    _run(settings, _audit_verify(settings, None if head is None else _link(head)))
-
-
-def _link(head: str) -> Link:
-    try:
-        return Link.parse(head)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{head!r} is no NUMBER:HASH as `songserver audit verify` prints it: {error}"
-        ) from error
+    _run(settings, _audit_verify(settings, head))
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, None]) -> None:
     configure_logs(settings)
     try:
         asyncio.run(work)
-    except FORESEEN as error:
+    except Foreseen as error:
         raise click.ClickException(str(error)) from error
     except asyncio.CancelledError as error:
         raise click.Abort from error
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, read_settings: Callable[[], Settings]) -> None:
     server = asyncio.current_task()
     assert server
     stop = asyncio.Event()
+    reload = asyncio.Event()
 
     def give_up() -> None:
         # Both, since pymongo swallows a cancellation now and then.
         stop.set()
         server.cancel()
 
+    async def keep_reloading() -> None:
+        while await reload.wait():
+            reload.clear()
+            await supervisor.reload(read_settings)
+
+    had_terminal = os.isatty(STANDARD_INPUT)
+
+    def hang_up() -> None:
+        # A terminal that is closed says so with the same signal.
+        if had_terminal and not os.isatty(STANDARD_INPUT):
+            stop.set()
+        else:
+            reload.set()
+
     _on_signals(give_up)
-    async with serving(settings) as running:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hang_up)
+    async with supervising(settings, click.echo) as (supervisor, address):
         if stop.is_set():
             return
-        if not settings.mongodb_uri:
-            click.echo(f"MongoDB of its own, data in {settings.data_directory / 'mongodb'}")
-        if running.first_admin:
-            name, password, file = running.first_admin
-            click.echo(f"made the account {name!r} with the password {password} (kept in {file})")
         _on_signals(stop.set)
-        click.echo(f"song server {__version__} listening on {running.address}")
+        click.echo(f"song server {__version__} listening on {address}")
+        reloading = asyncio.create_task(keep_reloading())
         await stop.wait()
-        # Who asks once more does not want to wait for the calls in flight.
-        _on_signals(give_up)
+        _on_signals(supervisor.hurry.set)
         click.echo("stopping")
+        reloading.cancel()
+    if supervisor.hurry.is_set():
+        raise click.Abort
 
 
 def _on_signals(act: Callable[[], object]) -> None:
@@ -154,11 +157,25 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 
 async def _create_admin(settings: Settings, username: str, password: str) -> None:
-    async with database(settings) as mongo:
-        await make_accounts(settings, mongo).create(username, password, PRIVILEGE_ADMIN, action="create-admin")
+    from songs.v1.access_pb2 import PRIVILEGE_ADMIN
+    from songserver.groundwork import groundwork, make_accounts
+
+    async with groundwork(settings) as ground:
+        accounts = make_accounts(settings, ground.mongo)
+        await accounts.create(username, password, PRIVILEGE_ADMIN, action="create-admin")
 
 
-async def _audit_verify(settings: Settings, kept: Link | None) -> None:
+async def _audit_verify(settings: Settings, head: str | None) -> None:
+    from songserver.groundwork import groundwork
+    from songserver.storage.audit_chain import Link, verify
+    from songserver.storage.mongo import database_within
+
+    try:
+        kept = Link.parse(head) if head is not None else None
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{head!r} is no NUMBER:HASH as `songserver audit verify` prints it: {error}"
+        ) from error
     problems = 0
 
     def report(problem: str) -> None:
@@ -167,19 +184,23 @@ async def _audit_verify(settings: Settings, kept: Link | None) -> None:
         if problems <= MOST_PROBLEMS:
             click.echo(problem, err=True)
 
-    async with database(settings) as mongo:
+    async with groundwork(settings) as ground:
         with database_within(None):
-            last = await verify(mongo, kept, report)
+            last = await verify(ground.mongo, kept, report)
     if problems:
         raise click.ClickException(f"the audit log was tampered with: {problems} problems in {last.sequence} entries")
     click.echo(f"{last.sequence} entries, each as it was written; the last one is {last}")
 
 
 async def _populate(settings: Settings, song_count: int, user_count: int, password: str, seed: int) -> None:
-    async with database(settings) as mongo:
+    from songserver.groundwork import groundwork, make_accounts
+    from songserver.populate import populate
+    from songserver.storage.songs import Songs
+
+    async with groundwork(settings) as ground:
         songs, users = await populate(
-            Songs(mongo),
-            make_accounts(settings, mongo),
+            Songs(ground.mongo),
+            make_accounts(settings, ground.mongo),
             song_count=song_count,
             user_count=user_count,
             password=password,

@@ -1,54 +1,52 @@
-"""Every setting of the server: its type, default, unit, and where it is read from.
-
-A setting is given by flag (`--max-calls 300`), by environment variable (`SONGSERVER_MAX_CALLS`), or in a TOML file
-named by `--config` or `SONGSERVER_CONFIG`; the first of these counts. `MONGODB_URI` has no prefix.
-"""
+"""Every setting of the server: its type, default and unit. Where they are read from: `sources.py`."""
 
 import os
 import ssl
-import tomllib
-from collections.abc import Mapping
-from difflib import get_close_matches
+import sys
 from pathlib import Path
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
-
-from songserver.storage.embedded import default_directory
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 PREFIX = "SONGSERVER_"
-CONFIG_VARIABLE = "SONGSERVER_CONFIG"
-ADMIN_PASSWORD_VARIABLE = "SONGSERVER_ADMIN_PASSWORD"  # noqa: S105 - a name, not a password
-POPULATE_PASSWORD_VARIABLE = "SONGSERVER_POPULATE_PASSWORD"  # noqa: S105
-TEST_MONGODB_VARIABLE = "SONGSERVER_TEST_MONGODB_URI"
-LIKE = 0.85
-"""How alike a variable is to one of ours that it is taken for a slip of the pen."""
-NO_SETTINGS = {
-    "SONGSERVER_MONGODB_URI",
-    CONFIG_VARIABLE,
-    ADMIN_PASSWORD_VARIABLE,
-    POPULATE_PASSWORD_VARIABLE,
-    TEST_MONGODB_VARIABLE,
-}
-"""Variables with our prefix that are no settings of the server, or another name of one."""
 
-File = Annotated[Path, AfterValidator(Path.expanduser)]
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+HostPort = Annotated[str, StringConstraints(pattern=r"^.+:\d{1,5}$")]
+Origins = Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$")]
 Address = Annotated[str, StringConstraints(pattern=r"^(.+:\d{1,5}|unix:.+)$")]
 
 
-class Settings(BaseSettings):
+def default_directory() -> Path:
+    """Gives where a server keeps what it has when nobody says where: in the user's data folder."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "songserver"
+    base = Path(os.environ.get("XDG_DATA_HOME", ""))
+    # XDG Base Directory Specification: "If an implementation encounters a relative path [...] it
+    # should consider the path invalid and ignore it."
+    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "songserver"
+
+
+class Settings(BaseModel):
     """The settings of one server. Checked when made; pydantic's `ValidationError` says what is wrong with which."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     listen: Address = Field(
         default="127.0.0.1:50051", description="Address to serve on, host:port; port 0 takes a free one."
     )
+    workers: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Processes that serve; without it one for each core that the server may use."
+    )
+    engine: Literal["grpcio", "envoy"] = Field(default="grpcio", description="What carries the calls.")
     tls_certificate: File | None = Field(
         default=None, description="PEM file with the server's certificate chain; turns TLS on."
     )
@@ -121,11 +119,9 @@ class Settings(BaseSettings):
         le=1_048_576,
         description="KiB of memory for one password.",
     )
-    argon2_threads: int = Field(
-        default=1, ge=1, le=64, description="Passwords that are hashed at the same time, each on a core of its own."
-    )
+    argon2_threads: int = Field(default=1, ge=1, le=64, description="Passwords that a worker hashes at the same time.")
     max_calls: int = Field(
-        default=1000, ge=1, description="Calls in flight at the most; further ones answer OVERLOADED."
+        default=1000, ge=1, description="Calls in flight in a worker at the most; further ones answer OVERLOADED."
     )
     max_message_bytes: int = Field(
         default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes."
@@ -133,14 +129,51 @@ class Settings(BaseSettings):
     shutdown_grace: float = Field(
         default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop."
     )
+    max_connection_age: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds (10 % more or less) after which a client is asked to connect anew, so that load spreads.",
+    )
+    max_connection_idle: float = Field(
+        default=3600.0, gt=0, le=86_400, description="Seconds after which a connection without calls is closed."
+    )
+    metrics_listen: HostPort | None = Field(
+        default=None, description="Address of /metrics (Prometheus) and /healthz over HTTP, host:port; off without it."
+    )
     reflection: bool = Field(default=True, description="Whether clients may ask for the contract (grpcurl does).")
-    channelz: bool = Field(default=False, description="Whether clients may ask for the state of connections.")
+    channelz: bool = Field(
+        default=False, description="Whether clients may ask for the state of connections; grpcio only."
+    )
+    cors_origins: Origins | None = Field(
+        default=None,
+        description="Whose pages may call, such as `https://songs.example`, with commas between, or `*`; Envoy only.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least that is logged."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="How log lines look; auto is console on a terminal and json elsewhere."
     )
+
+    @property
+    def keys_kept_in(self) -> Path:
+        """Where the keys are, wherever that is said."""
+        return self.keys_directory or self.data_directory / "keys"
+
+    @model_validator(mode="after")
+    def _a_unix_socket_has_one_worker(self) -> "Settings":
+        if self.listen.startswith("unix:") and self.workers and self.workers > 1:
+            raise ValueError("a Unix socket can be served by one worker only: set workers to 1, or listen to host:port")
+        return self
+
+    @model_validator(mode="after")
+    def _the_engine_has_it(self) -> "Settings":
+        if self.cors_origins and self.engine != "envoy":
+            raise ValueError("cors_origins is for browsers, whom only Envoy serves: set engine to envoy")
+        if self.channelz and self.engine != "grpcio":
+            raise ValueError("channelz is grpcio's: set engine to grpcio, or channelz to false")
+        return self
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> "Settings":
@@ -155,18 +188,6 @@ class Settings(BaseSettings):
             _check_pem(self.tls_certificate, self.tls_key, self.tls_client_ca)
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags before the environment before the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
-
 
 def _check_pem(certificate: Path, key: Path | None, authorities: Path | None) -> None:
     """Looks into the files: grpc would only say that it cannot bind, or refuse every client."""
@@ -179,55 +200,6 @@ def _check_pem(certificate: Path, key: Path | None, authorities: Path | None) ->
         context.load_verify_locations(authorities or certificate)
     except OSError as error:
         raise ValueError(f"{authorities} has no PEM certificates: {error}") from error
-
-
-class SettingsError(ValueError):
-    """Settings that cannot be used; the message names each of them, and what would be right."""
-
-
-def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | None = None) -> Settings:
-    """Reads the settings from flags, environment and file.
-
-    Raises:
-        SettingsError: If one is wrong or unknown, or the file cannot be read.
-    """
-    if file:
-        _check_readable(file)
-    known = {environment_name(name) for name in Settings.model_fields} | NO_SETTINGS
-    for name in sorted(os.environ.keys() - known):
-        # Others are not ours to refuse: Kubernetes sets SONGSERVER_PORT and more for a service of this name.
-        if name.startswith(PREFIX) and (meant := get_close_matches(name, known, 1, LIKE)):
-            raise SettingsError(f"there is no setting {name}; do you mean {meant[0]}?")
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=file)
-
-    try:
-        return FromFile(**flags)
-    except ValidationError as error:
-        raise SettingsError("\n".join(map(_describe, error.errors()))) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is no TOML: {error}") from error
-
-
-def _check_readable(file: Path) -> None:
-    """Tries the file: pydantic-settings passes over one that is not there."""
-    try:
-        file.open("rb").close()
-    except OSError as error:
-        raise SettingsError(f"cannot read the settings file: {error}") from error
-
-
-def _describe(error: ErrorDetails) -> str:
-    """What is wrong, with what value unless it is a secret, and what would be right."""
-    if error["type"] == "value_error":
-        return str(error["ctx"]["error"])
-    name = ".".join(map(str, error["loc"]))
-    field = Settings.model_fields.get(name)
-    if field is None:
-        return f"{name}: there is no such setting; `songserver serve --help` has them all"
-    value = "" if SecretStr in get_args(field.annotation) else f", not {error['input']!r}"
-    return f"{name}: {error['msg']}{value} ({field.description})"
 
 
 def environment_name(setting: str) -> str:

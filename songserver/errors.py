@@ -11,6 +11,7 @@ from grpc import StatusCode as GrpcStatus
 
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
+from songserver.foreseen import Foreseen
 
 GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.SUCCESS: GrpcStatus.OK,
@@ -20,6 +21,7 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.INVALID_PAGE_NUMBER: GrpcStatus.INVALID_ARGUMENT,
     status_pb2.OVERLOADED: GrpcStatus.RESOURCE_EXHAUSTED,
     status_pb2.INTERNAL_ERROR: GrpcStatus.INTERNAL,
+    status_pb2.TOO_MANY_CALLS: GrpcStatus.RESOURCE_EXHAUSTED,
     status_pb2.SIGN_IN_FAILURE: GrpcStatus.UNAUTHENTICATED,
     status_pb2.USERNAME_EXISTS: GrpcStatus.ALREADY_EXISTS,
     status_pb2.USER_PARSE_ERROR: GrpcStatus.INVALID_ARGUMENT,
@@ -56,7 +58,7 @@ class Violation(NamedTuple):
     """What would be right."""
 
 
-class SongServerError(Exception):
+class SongServerError(Foreseen):
     """A call, or one item of it, that fails for a foreseen reason."""
 
     code: StatusCode.ValueType
@@ -81,6 +83,20 @@ class SongServerError(Exception):
         self.violations = violations
         self.metadata = metadata or {}
         self.retry_after = retry_after
+
+
+class StandardError(Exception):
+    """How a call of a standard service fails (health, reflection): with a gRPC status, and no code of ours."""
+
+    def __init__(self, status: GrpcStatus, message: str) -> None:
+        """
+        Args:
+            status: One that the service's own documentation names.
+            message: For a person to read.
+        """
+        super().__init__(message)
+        self.status = status
+        self.message = message
 
 
 class InvalidRequest(SongServerError):

@@ -8,13 +8,17 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from songserver.config import CONFIG_VARIABLE, Settings, SettingsError, environment_name, load_settings
+from songserver.config import Settings, environment_name
+from songserver.sources import CONFIG_VARIABLE, SettingsError, load_settings
 
 T = TypeVar("T")
 
 
 def settings_flags(command: Callable[..., T]) -> Callable[..., T]:
-    """Gives a command a flag for each setting; it gets them all, checked, as its argument `settings`."""
+    """Gives a command a flag for each setting; it gets them all, checked, as its argument `settings`.
+
+    The object of its click context reads them anew: the flags are as they were, environment and file may have changed.
+    """
 
     @click.option(
         "--config",
@@ -25,9 +29,11 @@ def settings_flags(command: Callable[..., T]) -> Callable[..., T]:
     )
     @functools.wraps(command)
     def with_settings(config: Path | None, **values: Any) -> T:
-        flags = {name: values.pop(name) for name in Settings.model_fields}
+        flags = {name: value for name in Settings.model_fields if (value := values.pop(name)) is not None}
+        read = functools.partial(load_settings, flags, config)
+        click.get_current_context().obj = read
         try:
-            settings = load_settings({name: value for name, value in flags.items() if value is not None}, config)
+            settings = read()
         except SettingsError as error:
             raise click.ClickException(str(error)) from error
         return command(settings=settings, **values)

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,8 +21,14 @@ CONSOLE = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_fo
 """The form for a person's eyes."""
 
 
-def configure_logs(settings: Settings) -> None:
-    """Sets how this process logs: to standard error, from the level of the settings up."""
+def configure_logs(settings: Settings, worker: int | None = None) -> None:
+    """Sets how this process logs: to standard error, from the level of the settings up.
+
+    Args:
+        settings: The settings.
+        worker: The number of the worker that this process is; it stands in each event.
+    """
+    shared = SHARED if worker is None else [*SHARED, partial(_add_worker, worker=worker)]
     console = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     last: list[Any]
     if console:
@@ -29,7 +36,7 @@ def configure_logs(settings: Settings) -> None:
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
     structlog.configure(
-        processors=[*SHARED, *last],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr)
         if console
@@ -38,13 +45,20 @@ def configure_logs(settings: Settings) -> None:
     )
     # What libraries log with the standard library, and Python's own warnings, in the same form.
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+
+
+def _add_worker(
+    _logger: object, _method: str, event: structlog.typing.EventDict, worker: int
+) -> structlog.typing.EventDict:
+    event["worker"] = worker
+    return event
 
 
 def _json(event: Any, **options: Any) -> str:

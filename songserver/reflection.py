@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-import grpc
 from google.protobuf import descriptor_pool, text_format
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio as library
+
+from songserver.rpc import Call
 
 SERVICES = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
@@ -29,6 +30,8 @@ class Reflection:
         """
         pool = descriptor_pool.Default()
         pool.AddSerializedFile(_reflection_v1().SerializeToString())
+        self.descriptors: Sequence[ServiceDescriptor] = [pool.FindServiceByName(name) for name in SERVICES]
+        """Both versions of the service; their messages are the same on the wire."""
         self._servicer = library.ReflectionServicer([*services, *SERVICES], pool)
         contract = FileDescriptorSet.FromString((files("songs.v1") / "contract.binpb").read_bytes())
         self._files: Mapping[str, bytes] = {file.name: file.SerializeToString() for file in contract.file}
@@ -39,26 +42,18 @@ class Reflection:
             for method in service.method
         }
 
-    def add_to(self, server: aio.Server) -> None:
-        """Adds both versions of the service to a server."""
-        handler = grpc.stream_stream_rpc_method_handler(
-            self._info,
-            reflection_pb2.ServerReflectionRequest.FromString,
-            reflection_pb2.ServerReflectionResponse.SerializeToString,
-        )
-        server.add_generic_rpc_handlers(
-            [grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}) for name in SERVICES]
-        )
-
-    async def _info(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        async for response in self._servicer.ServerReflectionInfo(self._finding(requests), context):
+    async def ServerReflectionInfo(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:  # noqa: N802
+        """Answers each request of a stream."""
+        async for response in self._servicer.ServerReflectionInfo(self._finding(requests), call):
             told = response.file_descriptor_response.file_descriptor_proto
             for index, file in enumerate(told):
                 told[index] = self._files.get(FileDescriptorProto.FromString(file).name, file)
             yield response
 
     async def _finding(self, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for request in requests:
+        async for read in requests:
+            # The library knows v1alpha's classes only.
+            request = reflection_pb2.ServerReflectionRequest.FromString(read.SerializeToString())
             if service := self._service_of_method.get(request.file_containing_symbol):
                 request.file_containing_symbol = service
             yield request

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import grpc
 import uuid_utils
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
@@ -47,16 +48,22 @@ class Method:
     """The privilege that a caller needs."""
     scope: Scope.ValueType = SCOPE_UNSPECIFIED
     """The scope that an API key needs; unspecified: no API key will do."""
+    no_side_effects: bool = False
+    """Whether a call changes nothing, and may be an HTTP GET."""
 
     @classmethod
-    def of(cls, descriptor: MethodDescriptor) -> "Method":
+    def of(cls, descriptor: MethodDescriptor, access: Privilege.ValueType | None = None) -> "Method":
         """Reads a method's descriptor.
+
+        Args:
+            descriptor: The method's.
+            access: The privilege that a caller needs, where it is not the contract that says so.
 
         Raises:
             ValueError: If the contract does not say who may call it.
         """
-        options = descriptor.GetOptions().Extensions
-        access = options[access_pb2.access]
+        options = descriptor.GetOptions()
+        access = options.Extensions[access_pb2.access] if access is None else access
         service: ServiceDescriptor = descriptor.containing_service
         if access == access_pb2.PRIVILEGE_UNSPECIFIED:
             raise ValueError(f"{descriptor.full_name} has no (songs.v1.access) option: say who may call it")
@@ -67,7 +74,8 @@ class Method:
             client_streaming=descriptor.client_streaming,
             server_streaming=descriptor.server_streaming,
             access=access,
-            scope=options[access_pb2.scope],
+            scope=options.Extensions[access_pb2.scope],
+            no_side_effects=options.idempotency_level == MethodOptions.NO_SIDE_EFFECTS,
         )
 
 
@@ -181,7 +189,10 @@ class Interceptor(Protocol):
 
 
 def handlers(
-    servicer: object, service: ServiceDescriptor, interceptors: Iterable[Interceptor]
+    servicer: object,
+    service: ServiceDescriptor,
+    interceptors: Iterable[Interceptor],
+    access: Privilege.ValueType | None = None,
 ) -> list[tuple[Method, Handler]]:
     """Gives the methods of a service, each with the way through the interceptors to its servicer.
 
@@ -189,13 +200,14 @@ def handlers(
         servicer: Has a method of the same name for each RPC.
         service: The service.
         interceptors: The outermost first.
+        access: Who may call the methods of a service that is not of our contract, and so cannot say so itself.
 
     Raises:
         ValueError: If the contract does not say who may call a method.
     """
     wired = []
     for descriptor in service.methods:
-        method = Method.of(descriptor)
+        method = Method.of(descriptor, access)
         handler = _dispatch(method, getattr(servicer, method.name))
         for interceptor in reversed(list(interceptors)):
             handler = functools.partial(interceptor, proceed=handler)

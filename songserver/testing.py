@@ -5,17 +5,18 @@
 
 The server runs in the test's own process, in a thread, on a free port of the loopback interface, over a real MongoDB:
 one of its own for the whole session or, if `SONGSERVER_TEST_MONGODB_URI` names one, that. Each test has a fresh
-database.
+database. With `SONGSERVER_TEST_ENGINE=envoy` calls are carried by Envoy, a process of its own.
 """
 
 import asyncio
 import os
 import secrets
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import grpc
@@ -27,15 +28,24 @@ from pydantic import SecretStr
 from songs.v1.access_pb2 import PRIVILEGE_LISTENER, Privilege
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
-from songserver.app import Running, serving
-from songserver.config import TEST_MONGODB_VARIABLE, Settings
+from songserver import app
+from songserver.app import Running
+from songserver.config import Settings
+from songserver.engines.addresses import reserved
+from songserver.groundwork import groundwork, make_accounts
 from songserver.logs import CONSOLE, SHARED
+from songserver.lookout import Lookout
+from songserver.sources import TEST_ENGINE_VARIABLE, TEST_MONGODB_VARIABLE
 from songserver.storage.embedded import EmbeddedMongo
+from songserver.worker import ServingStatus
+from songserver.worker_process import WorkerProcess
 
 T = TypeVar("T")
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users that live for one test
 START_TIME = 60.0
+MONGODB_TIMEOUT = 10.0
+"""Seconds: on a machine that is busy with tests, an operation may take longer than a user would wait."""
 
 
 def pytest_configure() -> None:
@@ -84,11 +94,14 @@ class SongServer:
 
 @contextmanager
 def running_server(settings: Settings) -> Iterator[SongServer]:
-    """Runs a server with these settings in a thread of this process.
+    """Runs a server with these settings in a thread of this process, or in a worker if Envoy is to carry the calls.
 
     Raises:
         Exception: Whatever keeps it from starting.
     """
+    if engine := os.environ.get(TEST_ENGINE_VARIABLE):
+        settings = settings.model_copy(update={"engine": engine})
+    serving = _serving_in_a_worker if settings.engine == "envoy" else app.serving
     started: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
@@ -114,14 +127,43 @@ def running_server(settings: Settings) -> Iterator[SongServer]:
         thread.join(START_TIME)
 
 
+@asynccontextmanager
+async def _serving_in_a_worker(settings: Settings) -> AsyncIterator[Running]:
+    """Runs a whole server as a supervisor does, with one worker."""
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(groundwork(settings))
+        accounts = make_accounts(settings, ground.mongo)
+        stack.callback(accounts.passwords.close)
+        address = stack.enter_context(reserved(settings.listen))
+        settings = settings.model_copy(update={"listen": address})
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="songserver-")))
+        worker = await WorkerProcess.start(1, settings, folder, {})
+        stack.push_async_callback(worker.kill)
+
+        async def tell(status: ServingStatus) -> None:
+            worker.tell_health(status)
+
+        await worker.serve(settings, ground.mongodb_uri, "SERVING")
+        stack.push_async_callback(worker.drain, settings.shutdown_grace)
+        lookout = Lookout(ground.mongo, tell)
+        stack.push_async_callback(lookout.stop)
+        await lookout.start()
+        yield Running(address, accounts)
+
+
 @pytest.fixture(scope="session")
 def song_server_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a MongoDB for the whole session."""
     if uri := os.environ.get(TEST_MONGODB_VARIABLE):
         yield uri
         return
-    mongod = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"))
-    yield asyncio.run(mongod.start())
+    # Its data are worth no clean shutdown, which takes a second.
+    mongod = EmbeddedMongo(tmp_path_factory.mktemp("mongodb"), stop_timeout=0.0)
+    uri = asyncio.run(mongod.start())
+    with pymongo.MongoClient[dict[str, Any]](uri) as client:
+        # Dropping a database waits for the journal: by itself that is written every 100 ms.
+        client.admin.command("setParameter", 1, journalCommitInterval=20)
+    yield uri
     asyncio.run(mongod.stop())
 
 
@@ -134,6 +176,7 @@ def song_server_settings(song_server_mongodb: str, tmp_path: Path) -> Iterator[S
         data_directory=tmp_path / "song-server",
         mongodb_uri=SecretStr(song_server_mongodb),
         mongodb_database=name,
+        mongodb_timeout=MONGODB_TIMEOUT,
         argon2_time_cost=1,
         argon2_memory_cost=8,
         sign_in_failures_by_peer=1000,  # all tests call from one address

@@ -1,8 +1,10 @@
 """What the tests of the server share: a server, callers of it with every privilege, and what a failed call says.
 
-`server` is one for all tests that can live with what others leave in it; `song_server` is a fresh one for one test.
+`server` is one for all tests that can live with what others leave in it; `empty_server` is emptied for each test;
+`song_server` is a fresh one for one test.
 """
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import coverage
 import grpc
+import hypothesis
 import pymongo
 import pytest
 from google.protobuf.message import Message
@@ -28,12 +32,28 @@ from songs.v1.user_pb2 import Session, User
 from songs.v1.user_service_pb2 import GetMeRequest, SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.config import Settings
-from songserver.testing import SongServer, running_server
+from songserver.engines import envoy
+from songserver.sources import TEST_ENGINE_VARIABLE
+from songserver.testing import MONGODB_TIMEOUT, SongServer, running_server
+
+on_envoy = os.environ.get(TEST_ENGINE_VARIABLE) == "envoy"
+"""Whether calls are carried by Envoy; else by grpcio in the process of the tests."""
+in_process = pytest.mark.skipif(on_envoy, reason="looks into the server, which is another process here")
+grpcio_only = pytest.mark.skipif(on_envoy, reason="is about what only grpcio has")
 
 
-class Bearer(
-    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
-):
+def pytest_configure() -> None:
+    """Lets hypothesis take the time that it takes: how busy the machine is says nothing of an example.
+
+    And has coverage measured in Envoy too.
+    """
+    hypothesis.settings.register_profile("patient", deadline=None)
+    hypothesis.settings.load_profile("patient")
+    if coverage.Coverage.current():
+        envoy.APP = "tests.covered:worker"
+
+
+class Bearer(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor):
     """Sends an access token with every call."""
 
     def __init__(self, token: str) -> None:
@@ -146,7 +166,7 @@ def lasting_server(mongodb: str, directory: Path, **changes: Any) -> Iterator[So
         argon2_memory_cost=8,
         sign_in_failures_by_peer=1000,
         shutdown_grace=1.0,
-        **changes,
+        **{"mongodb_timeout": MONGODB_TIMEOUT, **changes},
     )
     with running_server(settings) as server:
         yield server
@@ -159,6 +179,27 @@ def server(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory) -
     """A server that all tests of the session share."""
     with lasting_server(song_server_mongodb, tmp_path_factory.mktemp("shared")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def reused_server(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SongServer]:
+    """The server behind `empty_server`."""
+    with lasting_server(song_server_mongodb, tmp_path_factory.mktemp("reused")) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_server(reused_server: SongServer) -> SongServer:
+    """A server without songs and users: one for all such tests, emptied for each, which is quicker than a start."""
+    settings = reused_server.settings
+    assert settings.mongodb_uri
+    with pymongo.MongoClient[dict[str, Any]](settings.mongodb_uri.get_secret_value()) as client:
+        database = client[settings.mongodb_database]
+        for name in database.list_collection_names():
+            database[name].delete_many({})
+        # Where the audit log begins.
+        database["audit_head"].insert_one({"_id": "head", "turns": 0})
+    return reused_server
 
 
 @pytest.fixture

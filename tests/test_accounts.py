@@ -7,14 +7,14 @@ import pytest
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_LISTENER
 from songserver.accounts import FIRST_ADMIN, Accounts, FirstAdmin
-from songserver.app import database, make_accounts
 from songserver.config import Settings
+from songserver.groundwork import groundwork, make_accounts
 
 
 async def first_admin(settings: Settings, file: Path, *before: tuple[str, int]) -> FirstAdmin | None:
     """Makes the first admin beside these users."""
-    async with database(settings) as mongo:
-        accounts: Accounts = make_accounts(settings, mongo)
+    async with groundwork(settings) as ground:
+        accounts: Accounts = make_accounts(settings, ground.mongo)
         for name, privilege in before:
             await accounts.create(name, "battery staple horse", privilege)  # type: ignore[arg-type]  # one of the enum
         return await accounts.make_first_admin(file)

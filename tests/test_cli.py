@@ -19,7 +19,8 @@ from structlog.testing import capture_logs
 import songserver.cli
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, Privilege
 from songs.v1.song_service_pb2 import ListSongsRequest
-from songserver import __version__, app
+from songserver import __version__, groundwork
+from songserver.app import METHODS
 from songserver.cli import main
 from songserver.config import Settings
 from songserver.rpc import Method
@@ -36,7 +37,7 @@ Run = Callable[..., click.testing.Result]
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs the command in this process, whose logs stay as they are; what it logs is left out."""
     monkeypatch.setattr(songserver.cli, "configure_logs", lambda _: None)
-    monkeypatch.setattr(app, "MONGODB_WAIT", 0.0)
+    monkeypatch.setattr(groundwork, "MONGODB_WAIT", 0.0)
 
     def run(*arguments: str, **options: Any) -> click.testing.Result:
         with capture_logs():
@@ -85,9 +86,8 @@ def test_help_names_each_command(run: Run, flag: str) -> None:
 def test_export_policy_has_each_method_with_its_access(run: Run) -> None:
     lines = run("export-policy").output.splitlines()
 
-    methods = [Method.of(method) for service in app.SERVICES for method in service.methods]
     assert dict(map(str.split, lines)) == {
-        method.path: Privilege.Name(method.access).removeprefix("PRIVILEGE_") for method in methods
+        method.path: Privilege.Name(method.access).removeprefix("PRIVILEGE_") for method in map(Method.of, METHODS)
     }
     assert "/songs.v1.UserService/SignIn PUBLIC" in lines
 
@@ -159,7 +159,7 @@ def test_a_mongodb_that_is_not_there_is_an_error(run: Run, tmp_path: Path, comma
 def test_wrong_credentials_are_an_error_at_once(
     run: Run, song_server_mongodb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "MONGODB_WAIT", 10.0)
+    monkeypatch.setattr(groundwork, "MONGODB_WAIT", 10.0)
     uri = song_server_mongodb.replace("mongodb://", "mongodb://songs:hunter2@")
     begin = time.monotonic()
 

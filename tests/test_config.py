@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from pydantic import SecretStr, ValidationError
 
-from songserver.config import Settings, SettingsError, environment_name, load_settings
+from songserver.config import Settings, default_directory, environment_name
 from songserver.flags import describe_default, settings_flags
+from songserver.sources import SettingsError, load_settings
 
 SECRET = "hunter2"
 URI = f"mongodb://songs:{SECRET}@db.example/?replicaSet=rs0"
@@ -39,12 +40,18 @@ VALUES: dict[str, Any] = {
     "max_calls": 50,
     "max_message_bytes": 2048,
     "shutdown_grace": 3.5,
+    "workers": 3,
+    "engine": "envoy",
+    "max_connection_age": 60.5,
+    "max_connection_idle": 30.5,
+    "metrics_listen": "127.0.0.1:9464",
     "reflection": False,
     "channelz": True,
     "log_level": "debug",
     "log_format": "json",
 }
-"""Another value than the default for each setting but the files of TLS, which must be there: see test_tls.py."""
+"""Another value than the default for each setting but two sorts: the files of TLS must be there, see test_tls.py, and
+cors_origins goes with Envoy only."""
 EACH = pytest.mark.parametrize("name", VALUES)
 
 
@@ -75,7 +82,7 @@ def by_flags(*arguments: str) -> Result:
 
 
 def test_each_setting_is_tried_here() -> None:
-    assert {*VALUES, "tls_certificate", "tls_key", "tls_client_ca"} == set(Settings.model_fields)
+    assert {*VALUES, "cors_origins", "tls_certificate", "tls_key", "tls_client_ca"} == set(Settings.model_fields)
     assert all(value_of(Settings(), name) != value for name, value in VALUES.items())
 
 
@@ -96,6 +103,19 @@ def test_by_environment_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(variable, str(VALUES[name]))
 
     assert value_of(load_settings(), name) == VALUES[name]
+
+
+def test_what_only_one_engine_has_is_refused_for_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONGSERVER_CORS_ORIGINS", "https://songs.example,http://127.0.0.1:8000")
+    with pytest.raises(SettingsError, match="set engine to envoy"):
+        load_settings()
+
+    assert load_settings({"engine": "envoy"}).cors_origins == "https://songs.example,http://127.0.0.1:8000"
+    with pytest.raises(SettingsError, match="set engine to grpcio"):
+        load_settings({"engine": "envoy", "channelz": True})
+    monkeypatch.setenv("SONGSERVER_CORS_ORIGINS", "songs.example")
+    with pytest.raises(SettingsError, match="cors_origins"):
+        load_settings({"engine": "envoy"})
 
 
 @EACH
@@ -268,3 +288,14 @@ def test_the_default_directory_is_shown_without_the_name_of_its_user(monkeypatch
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
 
     assert describe_default(Settings.model_fields["data_directory"]).startswith("~/")
+
+
+def test_default_directory_is_the_users_data_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ana")
+    monkeypatch.setenv("XDG_DATA_HOME", "/data")
+    assert default_directory() == Path("/data/songserver")
+    for ignored in ("relative", ""):
+        monkeypatch.setenv("XDG_DATA_HOME", ignored)
+        assert default_directory() == Path("/home/ana/.local/share/songserver")
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert default_directory() == Path("/home/ana/.local/share/songserver")

@@ -46,7 +46,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("codes")
-    with lasting_server(song_server_mongodb, directory, mongodb_timeout=0.5, max_calls=2) as server:
+    with lasting_server(song_server_mongodb, directory, mongodb_timeout=1.5, max_calls=2) as server:
         yield World(server)
 
 

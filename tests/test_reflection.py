@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -15,13 +16,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from songserver.app import SERVICES
 from songserver.config import Settings
 from songserver.testing import SongServer, running_server
+from tests.conftest import grpcio_only
 
 
-@pytest.fixture
-def switched(song_server_settings: Settings) -> Iterator[SongServer]:
-    """A server with both the other way round than by default: no reflection, but channelz."""
-    other = song_server_settings.model_copy(update={"reflection": False, "channelz": True})
-    with running_server(other) as server:
+@contextmanager
+def server_with(settings: Settings, **changes: bool) -> Iterator[SongServer]:
+    with running_server(settings.model_copy(update=changes)) as server:
         yield server
 
 
@@ -85,14 +85,22 @@ def test_channelz_is_off_unless_asked_for(server: SongServer) -> None:
     assert code is grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_both_can_be_switched(switched: SongServer) -> None:
-    reflection = reflection_pb2_grpc.ServerReflectionStub(switched.channel())
+def test_reflection_can_be_switched_off(song_server_settings: Settings) -> None:
     request = reflection_pb2.ServerReflectionRequest(list_services="")
-    channelz = channelz_pb2_grpc.ChannelzStub(switched.channel())
 
-    code = status_of(lambda: list(reflection.ServerReflectionInfo(iter([request]), timeout=5)))
+    with server_with(song_server_settings, reflection=False) as server:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(server.channel())
+        code = status_of(lambda: list(reflection.ServerReflectionInfo(iter([request]), timeout=5)))
+
     assert code is grpc.StatusCode.UNIMPLEMENTED
-    assert channelz.GetServers(channelz_pb2.GetServersRequest(), timeout=5).server
+
+
+@grpcio_only
+def test_channelz_can_be_switched_on(song_server_settings: Settings) -> None:
+    with server_with(song_server_settings, channelz=True) as server:
+        channelz = channelz_pb2_grpc.ChannelzStub(server.channel())
+
+        assert channelz.GetServers(channelz_pb2.GetServersRequest(), timeout=5).server
 
 
 def test_an_unknown_method_is_unimplemented(server: SongServer) -> None:

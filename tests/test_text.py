@@ -21,6 +21,7 @@ from songserver.text import (
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 EVERY_CHARACTER = [chr(number) for number in range(0x110000) if not 0xD800 <= number < 0xE000]
 
 
@@ -110,7 +111,12 @@ def test_folded_text_stays_as_it_is(text: str) -> None:
 
 
 def test_every_character_folds_once_and_for_all() -> None:
-    assert [character for character in EVERY_CHARACTER if folded(folded(character)) != folded(character)] == []
+    # Most are not assigned, or for private use: these are what they are.
+    others = "".join(character for character in EVERY_CHARACTER if unicodedata.category(character) in {"Cn", "Co"})
+    known = set(EVERY_CHARACTER) - set(others)
+
+    assert folded(others) == others
+    assert [character for character in known if folded(folded(character)) != folded(character)] == []
 
 
 def test_case_and_form_of_any_letter_make_no_difference() -> None:
@@ -159,7 +165,7 @@ def test_words_of_other_scripts_are_found_as_they_are_written() -> None:
         assert words(text), text
 
 
-@given(st.lists(st.from_regex(r"[a-z0-9]{1,80}", fullmatch=True), max_size=60))
+@given(st.lists(st.text(LETTERS, min_size=1, max_size=80), max_size=60))
 def test_a_song_is_found_by_each_word_and_its_first_letters(found: list[str]) -> None:
     tokens = search_tokens(found)
 

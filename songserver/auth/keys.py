@@ -16,12 +16,14 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from songserver.foreseen import Foreseen
+
 PAGE_TOKENS = "page-tokens.key"
 
 log = structlog.get_logger()
 
 
-class KeysError(RuntimeError):
+class KeysError(Foreseen):
     """The key directory cannot be used; the message says why, and what to do."""
 
 

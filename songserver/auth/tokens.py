@@ -7,6 +7,7 @@ from uuid import UUID
 
 import jwt
 from cachetools import LRUCache
+from jwt.algorithms import OKPAlgorithm
 
 from songserver.auth.keys import Keys
 from songserver.errors import SignInFailure, UserParseError
@@ -83,6 +84,13 @@ class Tokens:
         elif claims.expires + CLOCK_SKEW <= time.time():
             raise SignInFailure("the access token has expired: refresh the session")
         return claims
+
+    def json_web_keys(self) -> list[dict[str, str]]:
+        """Gives the public keys that verify tokens, each as a JWK (RFC 8037)."""
+        return [
+            {**OKPAlgorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": ALGORITHM}
+            for kid, key in self._keys.public_keys.items()
+        ]
 
     def _verify(self, token: str) -> Claims:
         try:

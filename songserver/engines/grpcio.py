@@ -1,8 +1,7 @@
 """The servicers on grpcio's asyncio server."""
 
 import asyncio
-import errno
-import socket
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -12,6 +11,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from songserver.config import Settings
+from songserver.engines.addresses import UNIX, cannot_listen, check_free, path_of
 from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
 
 # grpc's classes are generic in their types only.
@@ -19,22 +19,26 @@ MethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 
 
-class ListenError(RuntimeError):
-    """The address cannot be served on; the message says why."""
+def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
+    """Makes a server with our limits, without services or a port.
 
-
-def make_server(settings: Settings) -> aio.Server:
-    """Makes a server with our limits, without services or a port."""
+    Args:
+        settings: The settings.
+        shares_port: Whether other workers serve on the same port. To anyone else that must not be possible: a second
+            server would silently take half of the calls.
+    """
     return aio.server(
         options=[
-            # Else a second server on the same port would silently take half of its calls.
-            ("grpc.so_reuseport", 0),
+            ("grpc.so_reuseport", int(shares_port)),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             # Clients may ping a connection as often as every 10 s, with calls on it or without.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
+            # Calls in flight on a connection that is too old finish on it; new ones come on another.
+            ("grpc.max_connection_age_ms", round(settings.max_connection_age * 1000)),
+            ("grpc.max_connection_idle_ms", round(settings.max_connection_idle * 1000)),
         ]
     )
 
@@ -50,8 +54,13 @@ def add_methods(server: aio.Server, methods: Iterable[tuple[Method, Handler]]) -
     server.add_generic_rpc_handlers([Methods()])
 
 
-def add_port(server: aio.Server, settings: Settings) -> str:
+def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = False) -> str:
     """Makes the server listen, with TLS if there is a certificate.
+
+    Args:
+        server: One that was made with the same `shares_port`.
+        settings: The settings.
+        shares_port: Whether somebody has seen to it already that the port is ours.
 
     Returns:
         The address that it listens on, with the port that it got.
@@ -59,60 +68,29 @@ def add_port(server: aio.Server, settings: Settings) -> str:
     Raises:
         ListenError: If the address is taken, or is none of this machine.
     """
-    _check_free(settings.listen)
+    if not shares_port:
+        check_free(settings.listen)
+    listen = bound_address(settings.listen) if shares_port else settings.listen
     try:
         if settings.tls_certificate and settings.tls_key:
-            port = server.add_secure_port(
-                settings.listen, _credentials(settings, settings.tls_certificate, settings.tls_key)
-            )
+            port = server.add_secure_port(listen, _credentials(settings, settings.tls_certificate, settings.tls_key))
         else:
-            port = server.add_insecure_port(settings.listen)
+            port = server.add_insecure_port(listen)
     except RuntimeError as error:
-        raise _cannot_listen(settings.listen, error) from error
-    if settings.listen.startswith("unix:"):
+        raise cannot_listen(settings.listen, error) from error
+    if settings.listen.startswith(UNIX):
+        # The worker before has no more connections from now on.
+        path_of(listen).rename(path_of(settings.listen))
         return settings.listen
     return f"{settings.listen.rpartition(':')[0]}:{port}"
 
 
-def _check_free(address: str) -> None:
-    """Refuses an address that another server has.
+def bound_address(listen: str) -> str:
+    """Gives the address that a worker binds: of a Unix socket another one, which then takes the place of the asked one.
 
-    Of a name with several addresses grpc would take those that are left, and a Unix socket from under its server.
+    When grpc closes a Unix socket it removes its path, even if that is another worker's by then.
     """
-    try:
-        if address.startswith("unix:"):
-            taken = _answers(address.removeprefix("unix:").removeprefix("//"))
-        else:
-            taken = _bound(address)
-    except (OSError, OverflowError) as error:
-        raise _cannot_listen(address, error) from error
-    if taken:
-        raise _cannot_listen(address, "another server has it")
-
-
-def _answers(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
-
-
-def _bound(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    for family, kind, _, _, place in socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM):
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((place[0], int(port), *place[2:]))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    return True
-                # A name may have addresses, of IPv6 for one, that this machine has not; one is enough for grpc.
-                if error.errno != errno.EADDRNOTAVAIL:
-                    raise
-    return False
-
-
-def _cannot_listen(address: str, why: object) -> ListenError:
-    return ListenError(f"cannot listen on {address} ({why}): set `listen` to an address of this machine that is free")
+    return f"{listen}.{os.getpid()}" if listen.startswith(UNIX) else listen
 
 
 def _credentials(settings: Settings, tls_certificate: Path, tls_key: Path) -> grpc.ServerCredentials:

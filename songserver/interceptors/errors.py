@@ -17,7 +17,7 @@ from grpc import StatusCode as GrpcStatus
 
 from songs.v1 import status_pb2
 from songs.v1.status_pb2 import StatusCode
-from songserver.errors import GRPC_STATUS, SongServerError, cut
+from songserver.errors import GRPC_STATUS, SongServerError, StandardError, cut
 from songserver.redaction import scrubbed, secrets_of, shown
 from songserver.rpc import Call, Handler, Status
 
@@ -46,6 +46,8 @@ async def errors(call: Call, proceed: Handler) -> None:
         await proceed(call)
     except SongServerError as error:
         call.status = to_status(error, call)
+    except StandardError as error:
+        call.status = Status(error.status, error.message, ())
     except Exception:  # noqa: BLE001 - told and logged, below
         incident_id = secrets.token_hex(8)
         log.error(  # noqa: TRY400 - the traceback is there, without the secrets of the call

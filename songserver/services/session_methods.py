@@ -81,6 +81,9 @@ class SessionMethods(UserServiceServicer):
         self._callers.forget(session_id)
         return pb.RevokeSessionResponse()
 
+    async def GetSigningKeys(self, request: pb.GetSigningKeysRequest, call: Call) -> pb.GetSigningKeysResponse:
+        return pb.GetSigningKeysResponse(keys=[pb.JsonWebKey(**key) for key in self._tokens.json_web_keys()])
+
     def _session(self, session: OpenSession, account: Account) -> Session:
         access_token, expires = self._tokens.issue(session.user_id, session.session_id, account.revision)
         message = Session(access_token=access_token, refresh_token=session.refresh_token)

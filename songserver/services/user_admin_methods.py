@@ -51,7 +51,7 @@ class UserAdminMethods(UserServiceServicer):
         user = await self._user(request.user_id, request.username)
 
         async def disable() -> User | None:
-            disabled = await self._users.set_disabled(user.id, True)
+            disabled = await self._users.set_disabled(user.id, disabled=True)
             await self._sessions.end_all(user.id)
             return disabled
 
@@ -59,7 +59,7 @@ class UserAdminMethods(UserServiceServicer):
 
     async def EnableUser(self, request: pb.EnableUserRequest, call: Call) -> pb.EnableUserResponse:
         user = await self._user(request.user_id, request.username)
-        enabled = await self._change(call, user.id, lambda: self._users.set_disabled(user.id, False))
+        enabled = await self._change(call, user.id, lambda: self._users.set_disabled(user.id, disabled=False))
         return pb.EnableUserResponse(user=enabled)
 
     async def DeleteUser(self, request: pb.DeleteUserRequest, call: Call) -> pb.DeleteUserResponse:

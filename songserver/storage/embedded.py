@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -28,7 +27,7 @@ from pymongo.errors import PyMongoError
 from songserver.storage import _mongod
 from songserver.storage._mongod import EmbeddedMongoError, find_mongod
 
-__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "default_directory", "find_mongod"]
+__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "find_mongod"]
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +53,7 @@ class EmbeddedMongo:
             Made when missing, open to our user only.
         mongod: the program to run; by default `find_mongod()`.
         start_timeout: seconds until `start` gives up.
-        stop_timeout: seconds that a mongod has to shut down before it is killed.
+        stop_timeout: seconds that a mongod has to shut down before it is killed; 0 where its data are worth nothing.
     """
 
     def __init__(
@@ -245,7 +244,8 @@ class EmbeddedMongo:
             process.terminate()
             self._keeper.join(self._stop_timeout)
             if self._keeper.is_alive():
-                log.warning("mongod did not stop in time, killing it", pid=process.pid)
+                if self._stop_timeout:
+                    log.warning("mongod did not stop in time, killing it", pid=process.pid)
                 process.kill()
         self._keeper.join()
 
@@ -270,19 +270,6 @@ class EmbeddedMongo:
             said = self._log.read_bytes()[self._log_start :]
         complaint = _mongod.complaint(said.decode(errors="replace"))
         return EmbeddedMongoError(f"{problem}: {complaint} (log: {self._log})")
-
-
-def default_directory() -> Path:
-    """Returns where a server keeps what it has when nobody says where: in the user's data folder.
-
-    It is the server's own; the caller puts `mongodb` behind it for `EmbeddedMongo`.
-    """
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "songserver"
-    base = Path(os.environ.get("XDG_DATA_HOME", ""))
-    # XDG Base Directory Specification: "If an implementation encounters a relative path [...] it
-    # should consider the path invalid and ignore it."
-    return (base if base.is_absolute() else Path.home() / ".local" / "share") / "songserver"
 
 
 def _make_private(directory: Path) -> None:

@@ -113,7 +113,7 @@ class Users:
         """Whether there is any admin."""
         return await self._users.find_one({"privilege": Privilege.Name(PRIVILEGE_ADMIN)}, {"_id": True}) is not None
 
-    async def set_disabled(self, user_id: str, disabled: bool) -> User | None:  # noqa: FBT001 - B2's
+    async def set_disabled(self, user_id: str, *, disabled: bool) -> User | None:
         """Disables or enables a user. (B3's stand-in for B2's, which knows the last admin.)"""
         document = await self._users.find_one_and_update(
             {"_id": user_id},

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 import threading
-import time
 
 import pytest
 from argon2 import extract_parameters
@@ -60,19 +59,16 @@ def test_hashes_are_argon2id_at_least_as_strong_as_owasp_advises() -> None:
 def test_the_event_loop_goes_on_while_a_password_is_hashed() -> None:
     slow = Passwords(time_cost=5, memory_cost=16_384, threads=1)
 
-    async def longest_wait() -> tuple[float, float]:
-        started = time.monotonic()
+    async def turns() -> int:
         hashing = asyncio.create_task(slow.hash("12345678"))
-        longest = 0.0
+        count = 0
         while not hashing.done():
-            before = time.monotonic()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - before)
-        return longest, time.monotonic() - started
+            count += 1
+        return count
 
-    longest, whole = asyncio.run(longest_wait())
-
-    assert longest < whole / 2
+    # One that hashes by itself goes on once, afterwards.
+    assert asyncio.run(turns()) > 3
 
 
 def test_a_flood_of_passwords_is_told_to_come_again(passwords: Passwords) -> None:

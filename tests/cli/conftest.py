@@ -111,14 +111,14 @@ def server_log_elsewhere() -> Iterator[None]:
 
 
 @pytest.fixture
-def songctl(song_server: SongServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Songctl:
-    """songctl with a server of its own, signed in as nobody, in an empty directory."""
+def songctl(empty_server: SongServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Songctl:
+    """songctl with an empty server, signed in as nobody, in an empty directory."""
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
     return Songctl(
-        song_server,
-        {"SONGCTL_SERVER": song_server.address, "SONGCTL_SESSION": str(tmp_path / "sessions")},
+        empty_server,
+        {"SONGCTL_SERVER": empty_server.address, "SONGCTL_SESSION": str(tmp_path / "sessions")},
     )
 
 

@@ -82,6 +82,20 @@ def test_signing_out_of_a_session_that_is_over_forgets_it(songctl: Songctl) -> N
     assert songctl.session_files == []
 
 
+def test_signing_out_of_a_session_that_cannot_be_renewed_forgets_it(songctl: Songctl) -> None:
+    songctl.sign_in(Privilege.PRIVILEGE_LISTENER)
+    kept = SessionFile(songctl.session_files[0].parent, songctl.server.address)
+    over = kept.load()
+    assert over is not None
+    songctl("logout")
+    over.access_token_expire_time.GetCurrentTime()
+    kept.save(over)
+    songctl("logout")
+    assert songctl.session_files == []
+    kept.save(over)
+    assert songctl.error("whoami").startswith("songctl: the session is over (")
+
+
 def test_a_new_password_is_the_one_that_counts(songctl: Songctl) -> None:
     songctl("signup", "ann", env={"SONGCTL_PASSWORD": "correct horse"})
     songctl("passwd", "--password-stdin", stdin="correct horse\nsecond horse\n")

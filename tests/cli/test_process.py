@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,9 @@ from songclient.cli.sessions import SessionFile
 from songserver.config import Settings
 from songserver.testing import running_server
 from tests.cli.conftest import COMMAND, DEADLINE, Songctl
+
+ENDLESS = "title,artist\n" + "".join(f"{n:0120},Ann\n" for n in range(4000))
+"""Rows of which a pipe holds so few that writing them all ends after the server's first answers: the import is on."""
 
 
 @pytest.fixture
@@ -100,20 +105,11 @@ def test_a_closed_pipe_is_silent(editor: Songctl, shell: Path) -> None:
     assert result.stderr == ""
 
 
-def test_control_c_ends_an_import_cleanly(editor: Songctl) -> None:
-    process = editor.start("import", "-", "--format", "csv")
-    assert process.stdin is not None
-    process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
-    process.stdin.flush()
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 130
-    assert "rows read: " in stdout
-    assert "Traceback" not in stderr
-
-
-def test_an_import_that_loses_its_server_says_how_far_it_came(song_server_settings: Settings, tmp_path: Path) -> None:
-    with running_server(song_server_settings) as server:
+@pytest.fixture
+def importing(song_server_settings: Settings, tmp_path: Path) -> Iterator[tuple["subprocess.Popen[str]", ExitStack]]:
+    """A songctl in the midst of an import, and its own server: one that is cut off may write a little longer."""
+    with ExitStack() as stack:
+        server = stack.enter_context(running_server(song_server_settings))
         songctl = Songctl(
             server,
             {"SONGCTL_SERVER": server.address, "SONGCTL_SESSION": str(tmp_path / "sessions")},
@@ -121,8 +117,25 @@ def test_an_import_that_loses_its_server_says_how_far_it_came(song_server_settin
         songctl.sign_in(Privilege.PRIVILEGE_EDITOR)
         process = songctl.start("import", "-", "--format", "csv")
         assert process.stdin is not None
-        process.stdin.write("title,artist\n" + "".join(f"{n},Ann\n" for n in range(30_000)))
+        process.stdin.write(ENDLESS)
         process.stdin.flush()
+        yield process, stack
+
+
+def test_control_c_ends_an_import_cleanly(importing: tuple["subprocess.Popen[str]", ExitStack]) -> None:
+    process, _ = importing
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130
+    assert "rows read: " in stdout
+    assert "Traceback" not in stderr
+
+
+def test_an_import_that_loses_its_server_says_how_far_it_came(
+    importing: tuple["subprocess.Popen[str]", ExitStack],
+) -> None:
+    process, server = importing
+    server.close()
     stdout, stderr = process.communicate(timeout=DEADLINE)
     assert process.returncode == 1
     assert "rows read: " in stdout
@@ -141,19 +154,17 @@ def near_its_end(songctl: Songctl) -> tuple[SessionFile, Session]:
     return kept, session
 
 
-def test_a_long_command_lets_others_go_on_once_it_has_renewed_the_session(editor: Songctl) -> None:
+def test_a_long_command_renews_the_session_at_once_and_others_go_on(editor: Songctl) -> None:
     kept, before = near_its_end(editor)
+    # It has got nothing to send yet.
     process = editor.start("import", "-", "--format", "csv")
-    assert process.stdin is not None
-    process.stdin.write("title,artist\nA,Ann\n")
-    process.stdin.flush()
     deadline = time.monotonic() + DEADLINE
     while kept.load() == before:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     near_its_end(editor)
     assert editor.run("whoami").returncode == 0
-    process.communicate(timeout=DEADLINE)
+    process.communicate("title,artist\nA,Ann\n", timeout=DEADLINE)
     assert process.returncode == 0
 
 

@@ -66,25 +66,25 @@ def test_one_renews_a_session_and_the_others_wait_for_it(tmp_path: Path) -> None
     kept = SessionFile(tmp_path, "localhost:1")
     kept.save(ending_in(RENEWAL_MARGIN / 2, "old"))
     with ThreadPoolExecutor(1) as other, ExitStack() as first, ExitStack() as second:
-        assert kept.load_to_renew(first) == kept.load()
+        assert kept.load_to_renew(first) == (kept.load(), True)
         waiting = other.submit(kept.load_to_renew, second)
         with pytest.raises(TimeoutError):
             waiting.result(0.2)
         kept.save(ending_in(600, "new"))
         first.close()
-        renewed = waiting.result(10)
+        renewed, due = waiting.result(10)
         assert renewed is not None
-        assert renewed.access_token == "new"
+        assert (renewed.access_token, due) == ("new", False)
         with ExitStack() as third:
             kept.save(ending_in(RENEWAL_MARGIN / 2, "old again"))
-            assert other.submit(kept.load_to_renew, third).result(10) is not None
+            assert other.submit(kept.load_to_renew, third).result(10) == (kept.load(), True)
 
 
 def test_a_session_that_lasts_needs_no_lock(tmp_path: Path) -> None:
     kept = SessionFile(tmp_path, "localhost:1")
     kept.save(ending_in(600, "new"))
     with ExitStack() as renewal:
-        assert kept.load_to_renew(renewal) == kept.load()
+        assert kept.load_to_renew(renewal) == (kept.load(), False)
     assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]
 
 

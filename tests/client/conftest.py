@@ -219,10 +219,10 @@ def open_as(open_client: OpenClient, server: SongServer, privilege: Privilege.Va
 
 
 @pytest.fixture
-def editor(open_client: OpenClient, song_server: SongServer) -> SongClient:
-    return open_as(open_client, song_server, Privilege.PRIVILEGE_EDITOR)
+def editor(open_client: OpenClient, empty_server: SongServer) -> SongClient:
+    return open_as(open_client, empty_server, Privilege.PRIVILEGE_EDITOR)
 
 
 @pytest.fixture
-def admin(open_client: OpenClient, song_server: SongServer) -> SongClient:
-    return open_as(open_client, song_server, Privilege.PRIVILEGE_ADMIN)
+def admin(open_client: OpenClient, empty_server: SongServer) -> SongClient:
+    return open_as(open_client, empty_server, Privilege.PRIVILEGE_ADMIN)

@@ -27,12 +27,12 @@ def test_outside_of_an_event_loop_it_is_not_made() -> None:
 
 
 @pytest.mark.asyncio
-async def test_many_calls_in_one_loop_share_a_session(song_server: SongServer) -> None:
-    username, password = song_server.sign_up("editor", Privilege.PRIVILEGE_EDITOR)
+async def test_many_calls_in_one_loop_share_a_session(empty_server: SongServer) -> None:
+    username, password = empty_server.sign_up("editor", Privilege.PRIVILEGE_EDITOR)
     told: list[Any] = []
 
     async with AsyncSongClient(
-        song_server.address, username=username, password=password, on_session=told.append
+        empty_server.address, username=username, password=password, on_session=told.append
     ) as client:
         songs = await asyncio.gather(
             *(client.create_song(Song(title=f"Song {number}", artists=["A"])) for number in range(50))
@@ -44,15 +44,15 @@ async def test_many_calls_in_one_loop_share_a_session(song_server: SongServer) -
 
 
 @pytest.mark.asyncio
-async def test_an_import_takes_songs_that_come_one_by_one(song_server: SongServer) -> None:
-    username, password = song_server.sign_up("editor", Privilege.PRIVILEGE_EDITOR)
+async def test_an_import_takes_songs_that_come_one_by_one(empty_server: SongServer) -> None:
+    username, password = empty_server.sign_up("editor", Privilege.PRIVILEGE_EDITOR)
 
     async def songs() -> AsyncIterator[Song]:
         for number in range(3):
             await asyncio.sleep(0.01)
             yield Song(title=f"Song {number}", artists=["A"])
 
-    async with AsyncSongClient(song_server.address, username=username, password=password) as client:
+    async with AsyncSongClient(empty_server.address, username=username, password=password) as client:
         results = [result async for result in client.import_songs(songs())]
 
     assert [result.status_code for result in results] == [StatusCode.SUCCESS] * 3

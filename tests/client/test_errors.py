@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -203,14 +204,16 @@ def test_where_no_server_listens_the_error_names_the_address(open_client: OpenCl
 
 @pytest.mark.parametrize("of", ["client", "call"])
 def test_a_call_without_an_answer_ends_by_its_deadline(scripted: Scripted, open_client: OpenClient, of: str) -> None:
-    scripted.answers["GetSong"] = lambda _request, _context: time.sleep(2)
+    over = threading.Event()
+    scripted.answers["GetSong"] = lambda _request, _context: over.wait(10)
     client = open_client(scripted.address, timeout=0.2 if of == "client" else 5)
 
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded, match=scripted.address) as caught:
         client.get_song("x", timeout=None if of == "client" else 0.2)
 
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 4
+    over.set()
     assert caught.value.status is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
@@ -223,4 +226,4 @@ def test_every_call_has_a_deadline_of_ten_seconds_by_default(scripted: Scripted,
 
     get_song_failing(scripted, open_client, answer)
 
-    assert left == [pytest.approx(10, abs=0.5)]
+    assert left == [pytest.approx(10, abs=2)]

@@ -135,10 +135,10 @@ def test_who_stops_reading_ends_the_call_and_leaves_no_thread(
         results: Any = client.import_songs(songs(100 * BATCH_SONGS))
         next(results)
         results.close()
-        assert imports.ended.wait(5)
+        assert imports.ended.wait(20)
 
     # The server's pool may have grown by some.
-    end = time.monotonic() + 5
+    end = time.monotonic() + 20
     while threading.active_count() > before + 4 and time.monotonic() < end:
         time.sleep(0.02)
     assert threading.active_count() <= before + 4
@@ -154,7 +154,7 @@ def test_what_goes_wrong_in_the_callers_songs_reaches_the_caller(
     with pytest.raises(OSError, match="the disc is gone"):
         list(open_client(scripted.address).import_songs(broken()))
 
-    assert imports.ended.wait(5)
+    assert imports.ended.wait(20)
 
 
 @pytest.mark.usefixtures("imports")
@@ -240,10 +240,10 @@ def test_an_import_has_no_deadline_but_a_given_one(
         yield from imports.answer(requests, context)
 
     scripted.answers["ImportSongs"] = answer
-    client = open_client(scripted.address, timeout=0.5)
+    client = open_client(scripted.address, timeout=5)
 
     list(client.import_songs(songs(1)))
     list(client.import_songs(songs(1), timeout=60))
 
     assert left[0] is None or left[0] > 3600
-    assert left[1] == pytest.approx(60, abs=1)
+    assert left[1] == pytest.approx(60, abs=10)

@@ -26,12 +26,12 @@ def run(code: str, server: SongServer) -> str:
 
 
 @pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=["sync", "asyncio"])
-def test_an_example_of_the_readme_prints_what_it_says(song_server: SongServer, code: str, output: str) -> None:
-    assert run(code, song_server) == output
+def test_an_example_of_the_readme_prints_what_it_says(empty_server: SongServer, code: str, output: str) -> None:
+    assert run(code, empty_server) == output
 
 
-def test_the_example_of_the_package_runs(song_server: SongServer) -> None:
+def test_the_example_of_the_package_runs(empty_server: SongServer) -> None:
     example = re.search(r"\n\n((?:    .*\n|\n)+)", songclient.__doc__ or "")
     assert example is not None
 
-    assert run(textwrap.dedent(example[1]), song_server) == "Orange Horizon by The Harbour Lights\n"
+    assert run(textwrap.dedent(example[1]), empty_server) == "Orange Horizon by The Harbour Lights\n"

@@ -66,16 +66,43 @@ def test_many_calls_that_come_together_sign_in_once(guarded: Scripted, open_clie
 
 
 def test_a_session_that_ends_is_renewed_before(guarded: Scripted, sessions: Sessions, open_client: OpenClient) -> None:
-    sessions.life = 0.5
+    sessions.life = 1
     client = open_client(guarded.address, **ADA)
     client.get_song("x")
     sessions.life = 600
-    time.sleep(0.5)
+    time.sleep(1)
 
     call_together(client)
 
     # No call was refused: they would be more.
     assert guarded.calls == {"SignIn": 1, "RefreshSession": 1, "GetSong": 9}
+
+
+def test_a_session_is_renewed_when_it_is_asked_for(guarded: Scripted, open_client: OpenClient) -> None:
+    told: list[Any] = []
+    client = open_client(guarded.address, **ADA, on_session=told.append)
+
+    client.refresh_session()
+    client.refresh_session()
+    client.get_song("x")
+
+    assert guarded.calls == {"SignIn": 1, "RefreshSession": 1, "GetSong": 1}
+    assert [session.access_token for session in told] == ["access-1", "access-2"]
+
+
+def test_a_session_that_cannot_be_renewed_is_over(
+    guarded: Scripted, sessions: Sessions, open_client: OpenClient
+) -> None:
+    told: list[Any] = []
+    client = open_client(guarded.address, session=sessions.next(), on_session=told.append)
+    sessions.refuses_refresh = True
+
+    with pytest.raises(SignInFailed):
+        client.refresh_session()
+
+    assert told == [None]
+    client.refresh_session()
+    assert guarded.calls == {"RefreshSession": 1}
 
 
 def test_calls_refused_together_renew_the_session_once(

@@ -157,8 +157,8 @@ def test_an_import_of_many_messages(editor: SongClient) -> None:
     assert editor.list_songs_page(exact_total=True).total_size == 2300
 
 
-def test_who_may_not_import_is_told_so(open_client: OpenClient, song_server: SongServer) -> None:
-    listener = open_as(open_client, song_server, Privilege.PRIVILEGE_LISTENER)
+def test_who_may_not_import_is_told_so(open_client: OpenClient, empty_server: SongServer) -> None:
+    listener = open_as(open_client, empty_server, Privilege.PRIVILEGE_LISTENER)
 
     for _ in range(5):
         with pytest.raises(PrivilegeError):

@@ -20,13 +20,15 @@ def run_session(
     server: SongServer,
     privilege: Privilege.ValueType = PRIVILEGE_EDITOR,
     password: str | None = None,
+    *,
+    url: bool = False,
 ) -> "subprocess.CompletedProcess[str]":
     """Runs a client's session as the new user "visitor", with this password instead of the right one if it is given."""
     username, right = server.sign_up("visitor", privilege)
     user = {"SONG_USERNAME": username, "SONG_PASSWORD": password or right}
     return subprocess.run(
         command,
-        env={**os.environ, **user, "SONG_SERVER": server.address},
+        env={**os.environ, **user, "SONG_SERVER": f"http://{server.address}" if url else server.address},
         capture_output=True,
         text=True,
         timeout=RUN_TIME,

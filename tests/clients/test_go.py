@@ -43,20 +43,20 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_a_session_goes_as_the_contract_says_and_leaves_nothing_behind(program: Path, song_server: SongServer) -> None:
-    ended = run_session([program], song_server)
+def test_a_session_goes_as_the_contract_says_and_leaves_nothing_behind(program: Path, empty_server: SongServer) -> None:
+    ended = run_session([program], empty_server)
     assert (ended.stdout, ended.stderr, ended.returncode) == (SESSION, "", 0)
-    left = Caller.new(song_server, PRIVILEGE_EDITOR).songs.ListSongs(ListSongsRequest())
+    left = Caller.new(empty_server, PRIVILEGE_EDITOR).songs.ListSongs(ListSongsRequest())
     assert not left.songs
 
 
-def test_it_fails_in_the_servers_words_where_the_password_is_wrong(program: Path, song_server: SongServer) -> None:
-    ended = run_session([program], song_server, password="wrong horse")
+def test_it_fails_in_the_servers_words_where_the_password_is_wrong(program: Path, empty_server: SongServer) -> None:
+    ended = run_session([program], empty_server, password="wrong horse")
     assert (ended.stdout, ended.returncode) == ("", 1)
     assert "code = Unauthenticated desc = the user name or the password is wrong" in ended.stderr
 
 
-def test_it_fails_where_the_user_may_not_add_songs(program: Path, song_server: SongServer) -> None:
-    ended = run_session([program], song_server, PRIVILEGE_LISTENER)
+def test_it_fails_where_the_user_may_not_add_songs(program: Path, empty_server: SongServer) -> None:
+    ended = run_session([program], empty_server, PRIVILEGE_LISTENER)
     assert (ended.stdout, ended.returncode) == ("signed in: visitor\n", 1)
     assert "create: rpc error: code = PermissionDenied" in ended.stderr

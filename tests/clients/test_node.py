@@ -40,23 +40,23 @@ def command() -> Sequence[str]:
 
 
 def test_a_session_goes_as_the_contract_says_and_leaves_nothing_behind(
-    command: Sequence[str], song_server: SongServer
+    command: Sequence[str], empty_server: SongServer
 ) -> None:
-    ended = run_session(command, song_server)
+    ended = run_session(command, empty_server)
     assert (ended.stdout, ended.stderr, ended.returncode) == (SESSION, "", 0)
-    left = Caller.new(song_server, PRIVILEGE_EDITOR).songs.ListSongs(ListSongsRequest())
+    left = Caller.new(empty_server, PRIVILEGE_EDITOR).songs.ListSongs(ListSongsRequest())
     assert not left.songs
 
 
 def test_it_fails_in_the_servers_words_where_the_password_is_wrong(
-    command: Sequence[str], song_server: SongServer
+    command: Sequence[str], empty_server: SongServer
 ) -> None:
-    ended = run_session(command, song_server, password="wrong horse")
+    ended = run_session(command, empty_server, password="wrong horse")
     assert (ended.stdout, ended.returncode) == ("", 1)
     assert ended.stderr == "16 UNAUTHENTICATED: the user name or the password is wrong\n"
 
 
-def test_it_fails_where_the_user_may_not_add_songs(command: Sequence[str], song_server: SongServer) -> None:
-    ended = run_session(command, song_server, PRIVILEGE_LISTENER)
+def test_it_fails_where_the_user_may_not_add_songs(command: Sequence[str], empty_server: SongServer) -> None:
+    ended = run_session(command, empty_server, PRIVILEGE_LISTENER)
     assert (ended.stdout, ended.returncode) == ('signed in: "visitor"\n', 1)
     assert ended.stderr.startswith("7 PERMISSION_DENIED: ")

@@ -14,7 +14,8 @@ from google.protobuf.wrappers_pb2 import Int32Value
 
 from songs.v1.access_pb2 import PRIVILEGE_PUBLIC
 from songserver.config import Settings
-from songserver.engines.grpcio import ListenError, add_methods, add_port, make_server
+from songserver.engines.addresses import ListenError
+from songserver.engines.grpcio import add_methods, add_port, make_server
 from songserver.rpc import Call, Method, Status
 
 FREE = "set `listen` to an address of this machine that is free"

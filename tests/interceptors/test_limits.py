@@ -19,7 +19,7 @@ from songs.v1.user_service_pb2 import GetMeRequest
 from songserver.config import Settings
 from songserver.rpc import DEADLINE_MARGIN, Call
 from songserver.testing import SongServer, running_server
-from tests.conftest import Caller, failure, read_failure
+from tests.conftest import Caller, failure, in_process, read_failure
 from tests.interceptors.conftest import METHODS
 
 MAX_CALLS = 3
@@ -101,11 +101,12 @@ def new_song() -> CreateSongRequest:
     return CreateSongRequest(song=Song(title="A", artists=["A"]))
 
 
-def test_the_database_has_the_callers_deadline(song_server: SongServer) -> None:
+@pytest.mark.alone
+def test_the_database_has_the_callers_deadline(empty_server: SongServer) -> None:
     """The server answers itself, with its own code, before the caller's deadline ends the call."""
-    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+    editor = Caller.new(empty_server, PRIVILEGE_EDITOR)
 
-    with writes_blocked(song_server):
+    with writes_blocked(empty_server):
         started = time.monotonic()
         refused = failure(editor.songs.CreateSong, new_song(), timeout=1.0)
 
@@ -115,31 +116,31 @@ def test_the_database_has_the_callers_deadline(song_server: SongServer) -> None:
 
 
 def test_the_database_has_its_own_time_at_the_most(song_server_settings: Settings) -> None:
-    settings = song_server_settings.model_copy(update={"mongodb_timeout": 0.6})
+    settings = song_server_settings.model_copy(update={"mongodb_timeout": 1.5})
     with running_server(settings) as server:
         editor = Caller.new(server, PRIVILEGE_EDITOR)
         with writes_blocked(server):
             started = time.monotonic()
             refused = failure(editor.songs.CreateSong, new_song(), timeout=20)
 
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 10
         assert (refused.code, refused.status) == ("DB_OPERATION_FAILURE", grpc.StatusCode.UNAVAILABLE)
         assert refused.retry.retry_delay.ToMilliseconds() > 0
 
 
-def test_reads_go_on_while_writes_wait(song_server: SongServer) -> None:
-    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+def test_reads_go_on_while_writes_wait(empty_server: SongServer) -> None:
+    editor = Caller.new(empty_server, PRIVILEGE_EDITOR)
     song = editor.create()
 
-    with writes_blocked(song_server):
+    with writes_blocked(empty_server):
         assert list(editor.songs.ListSongs(ListSongsRequest()).songs) == [song]
 
 
-def test_an_import_fails_by_its_deadline_and_can_be_sent_again(song_server: SongServer) -> None:
-    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+def test_an_import_fails_by_its_deadline_and_can_be_sent_again(empty_server: SongServer) -> None:
+    editor = Caller.new(empty_server, PRIVILEGE_EDITOR)
     item = ImportItem(song=Song(title="A", artists=["A"]), request_id="one")
 
-    with writes_blocked(song_server):
+    with writes_blocked(empty_server):
         with pytest.raises(grpc.RpcError) as caught:
             list(editor.songs.ImportSongs(iter([ImportSongsRequest(items=[item])]), timeout=1.0))
         assert read_failure(caught.value).status == grpc.StatusCode.DEADLINE_EXCEEDED
@@ -164,15 +165,16 @@ def test_a_call_knows_what_is_left_of_its_time() -> None:
     assert call_with(-1).is_late
 
 
-def test_a_call_in_flight_ends_with_its_caller(song_server: SongServer) -> None:
+@in_process
+def test_a_call_in_flight_ends_with_its_caller(empty_server: SongServer) -> None:
     """At once, or, since pymongo swallows a cancellation now and then, when the database's time is up."""
-    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+    editor = Caller.new(empty_server, PRIVILEGE_EDITOR)
 
-    with writes_blocked(song_server), capture_logs() as log:
+    with writes_blocked(empty_server), capture_logs() as log:
         future = editor.songs.CreateSong.future(new_song())
         time.sleep(0.1)
         future.cancel()
-        give_up = time.monotonic() + song_server.settings.mongodb_timeout + 2
+        give_up = time.monotonic() + empty_server.settings.mongodb_timeout + 2
         while not (ended := [entry for entry in log if entry["event"] == "call"]):
             assert time.monotonic() < give_up
             time.sleep(0.01)

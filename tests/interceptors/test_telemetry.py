@@ -21,10 +21,12 @@ from songs.v1.user_service_pb2 import (
     UpdateMeRequest,
 )
 from songserver.testing import SongServer
-from tests.conftest import Caller, failure
+from tests.conftest import Caller, failure, in_process
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 Entry = MutableMapping[str, Any]
+
+pytestmark = in_process
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What an operator handles: `songserver` as a process of its own, and a MongoDB that can be taken away."""
 
+import json
 import os
 import re
 import signal
@@ -11,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
 import grpc
 import psutil
 import pymongo
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from pymongo.errors import PyMongoError
 
 from songs.v1.song_pb2 import Song
@@ -25,12 +28,16 @@ from songs.v1.song_service_pb2_grpc import SongServiceStub
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.storage.embedded import find_mongod
+from tests.conftest import on_envoy
 
 SONGSERVER = (sys.executable, "-m", "songserver")
 QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--log-format=json")
-PATIENCE = 20.0
-"""Seconds after which a test has waited long enough."""
+DEFAULTS = {"SONGSERVER_WORKERS": "1", "SONGSERVER_ENGINE": "envoy" if on_envoy else "grpcio"}
+"""What a server has for tests that do not care."""
+PATIENCE = 60.0
+"""Seconds after which a test has waited long enough, on a machine that has a lot to do."""
 
+OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -52,13 +59,18 @@ def free_port() -> int:
 class Process:
     """A running `songserver serve`, and all that it prints."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, *arguments: str, environment: dict[str, str] | None = None, stdin: int = subprocess.DEVNULL
+    ) -> None:
+        # One that is killed leaves behind what is temporary.
+        self._temporary = TemporaryDirectory()
         self._process = subprocess.Popen(
             [*SONGSERVER, "serve", *QUICK, *arguments],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "TMPDIR": self._temporary.name, **DEFAULTS, **(environment or {})},
         )
         self.lines: list[str] = []
         """What it said to the operator."""
@@ -96,6 +108,16 @@ class Process:
         """The MongoDB processes that are its children."""
         return [child for child in psutil.Process(self.pid).children() if child.name() == "mongod"]
 
+    def workers(self) -> set[psutil.Process]:
+        """Its workers, whether they serve already or still."""
+        children = psutil.Process(self.pid).children()
+        return {child for child in children if any("worker" in word for word in _command(child))}
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The events of a name in its log."""
+        lines = [json.loads(line) for line in list(self.log) if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
+
     def send(self, number: signal.Signals) -> None:
         """Sends it a signal."""
         self._process.send_signal(number)
@@ -114,9 +136,17 @@ class Process:
         return self.ends()
 
     def kill(self) -> None:
-        """Ends it the hard way, if it has not ended yet."""
+        """Ends it the hard way, if it has not ended yet, and removes what it left."""
         self._process.kill()
         self.ends()
+        self._temporary.cleanup()
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 @contextmanager
@@ -126,6 +156,9 @@ def serving(*arguments: str, environment: dict[str, str] | None = None) -> Itera
     try:
         yield process.until_listening()
         process.stop()
+    except BaseException:
+        sys.stdout.write("\n".join(process.log))  # for who asks why
+        raise
     finally:
         process.kill()
 
@@ -196,3 +229,43 @@ def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMongod]:
     mongod.initiate()
     yield mongod
     mongod.kill()
+
+
+@pytest.fixture
+def environment(song_server_mongodb: str) -> Iterator[dict[str, str]]:
+    """Names a database that is dropped at the end."""
+    name = f"test_{os.urandom(8).hex()}"
+    yield {"MONGODB_URI": song_server_mongodb, "SONGSERVER_MONGODB_DATABASE": name}
+    with pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> tuple[str, ...]:
+    return (f"--data-directory={tmp_path}",)
+
+
+def channel_to(address: str) -> grpc.Channel:
+    """Gives a channel with a connection of its own, which may be to any worker."""
+    return grpc.insecure_channel(address, OWN_CONNECTION)
+
+
+def is_healthy(address: str) -> bool:
+    with channel_to(address) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def listens(process: psutil.Process, address: str) -> bool:
+    """Whether a process listens at an address."""
+    return "LISTEN" in _states(process, address)
+
+
+def has_a_connection(process: psutil.Process, address: str) -> bool:
+    """Whether a process has a connection that came to an address."""
+    return "ESTABLISHED" in _states(process, address)
+
+
+def _states(process: psutil.Process, address: str) -> set[str]:
+    port = int(address.rpartition(":")[2])
+    return {found.status for found in process.net_connections("tcp") if found.laddr.port == port}

@@ -34,6 +34,16 @@ def test_check_of_an_unknown_service_is_not_found(health: health_pb2_grpc.Health
     assert caught.value.details() == "there is no service 'songs.v1.Radio' here"
 
 
+def test_list_tells_of_all_at_once(health: health_pb2_grpc.HealthStub) -> None:
+    statuses = health.List(health_pb2.HealthListRequest(), timeout=5).statuses
+
+    assert {name: health.status for name, health in statuses.items()} == {
+        "": SERVING,
+        "songs.v1.SongService": SERVING,
+        "songs.v1.UserService": SERVING,
+    }
+
+
 @EACH
 def test_watch_begins_with_what_is_now(health: health_pb2_grpc.HealthStub, service: str) -> None:
     watch = health.Watch(health_pb2.HealthCheckRequest(service=service), timeout=5)

@@ -1,6 +1,8 @@
 """`songserver serve`, as an operator meets it: a process that is started, stopped, killed and started again."""
 
 import contextlib
+import itertools
+import os
 import queue
 import signal
 import stat
@@ -51,7 +53,7 @@ def admin_password(directory: Path) -> str:
 def refused(*arguments: str) -> str:
     """Runs a server that does not come up; gives what it says on standard error."""
     ended = subprocess.run(
-        [*SONGSERVER, "serve", *QUICK, "--log-level=error", *arguments],
+        [*SONGSERVER, "serve", *QUICK, "--workers=1", "--log-level=error", *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -194,6 +196,22 @@ def test_a_second_ctrl_c_does_not_wait_for_calls(in_flight: InFlight) -> None:
     assert mongods_on(in_flight.directory) == []
 
 
+def test_it_ends_with_its_terminal(directory: Path, song_server_mongodb: str) -> None:
+    """The signal is that of a reload."""
+    terminal, end = os.openpty()
+    arguments = (f"--data-directory={directory}", "--listen=127.0.0.1:0", "--mongodb-database=test_terminal")
+    server = Process(*arguments, environment={"MONGODB_URI": song_server_mongodb}, stdin=end)
+    os.close(end)
+    server.until_listening()
+    server.send(signal.SIGHUP)
+    until(lambda: bool(server.logged("reloaded")))
+
+    os.close(terminal)
+    server.send(signal.SIGHUP)
+    assert server.ends() == 0
+    assert server.lines[-1] == "stopping"
+
+
 def test_a_stop_does_not_wait_for_a_mongodb_that_is_not_there(directory: Path) -> None:
     uri = f"mongodb://127.0.0.1:{free_port()}"
     server = Process(f"--data-directory={directory}", "--listen=127.0.0.1:0", environment={"MONGODB_URI": uri})
@@ -212,11 +230,13 @@ def test_killed_mongod_comes_back_and_a_killed_server_starts_again(directory: Pa
         admin = sign_in(channel, "admin", admin_password(directory))
         (mongod,) = server.mongods()
         stop = threading.Event()
+        attempts = itertools.count()
 
         def create() -> None:
             while not stop.is_set():
                 try:
-                    made.append(create_song(channel, admin, f"Song {len(made)}").id)
+                    # A new title each time: what has failed for the client may still be stored.
+                    made.append(create_song(channel, admin, f"Song {next(attempts)}").id)
                 except grpc.RpcError as error:
                     assert error.code() is StatusCode.UNAVAILABLE or stop.is_set()  # noqa: PT017
                     time.sleep(0.01)

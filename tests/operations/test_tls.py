@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from songserver.config import Settings, SettingsError, load_settings
+from songserver.config import Settings
+from songserver.sources import SettingsError, load_settings
 from songserver.testing import SongServer, running_server
 
 NAME = "songs.example"

@@ -106,10 +106,10 @@ def test_a_deleted_user_is_out_at_once(admin: Caller, editor: Caller) -> None:
     assert admin.get(song.id) == song
 
 
-def test_users_are_listed_by_name_page_by_page(song_server: SongServer) -> None:
-    admin = Caller.new(song_server, PRIVILEGE_ADMIN)
+def test_users_are_listed_by_name_page_by_page(empty_server: SongServer) -> None:
+    admin = Caller.new(empty_server, PRIVILEGE_ADMIN)
     for name in ("zoe", "Bob", "anna", "Émile", "Ǆuro", "carl"):
-        song_server.sign_up(name)
+        empty_server.sign_up(name)
     names = ["anna", "Bob", "carl", admin.me().username, "zoe", "Émile", "DŽuro"]
     (whole,) = pages(admin, ListUsersRequest())
     assert sorted(user.username for user in whole) == sorted(names)

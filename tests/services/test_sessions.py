@@ -165,11 +165,11 @@ def test_a_new_password_takes_the_current_one_and_keeps_the_rules(server: SongSe
 
 
 def test_a_session_ends_by_itself(song_server_settings: Settings) -> None:
-    settings = song_server_settings.model_copy(update={"session_lifetime": 1, "session_memory": 0.0})
+    settings = song_server_settings.model_copy(update={"session_lifetime": 2, "session_memory": 0.0})
     with running_server(settings) as server:
         caller = Caller.new(server, PRIVILEGE_LISTENER)
         assert caller.me()
-        time.sleep(1.1)
+        time.sleep(2.1)
 
         assert is_over(caller)
 

@@ -63,7 +63,7 @@ def test_pages_have_every_song_once_in_order_by_token_and_by_number(
     ids = [song.id for song in whole.songs]
     assert len(set(ids)) == SONGS
 
-    for size in (1, 2, 7, 22, 23):
+    for size in (1, 7, 22, 23):
         by_token = pages(listener, of(creator, page_size=size, **order_of))
         assert [song.id for page in by_token for song in page.songs] == ids
         assert all(len(page.songs) == size for page in by_token[:-1])

@@ -228,6 +228,7 @@ def test_a_page_size_below_0_is_refused(reader: Caller) -> None:
     assert (refused.code, refused.fields) == ("INVALID_DATA_FORMAT", ["page_size"])
 
 
+@pytest.mark.alone
 def test_every_letter_is_answered_in_time_over_many_songs(editor: Caller) -> None:
     word = f"q{secrets.token_hex(4)}"
     for batch in range(3):

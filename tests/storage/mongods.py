@@ -84,7 +84,8 @@ def orphan(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
         stdout=subprocess.DEVNULL,
     ) as process:
         try:
-            while not lock.exists() or not lock.read_text():
+            # One that is stopped earlier may not have learnt yet to stop well.
+            while not (directory / "orphan.sock").exists() or not lock.read_text():
                 time.sleep(0.01)
             yield process
         finally:

@@ -33,8 +33,6 @@ from tests.storage.mongods import (
     songs_at,
 )
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedMongo, Path, str]]:
@@ -102,7 +100,7 @@ async def test_second_server_on_the_directory_is_refused_and_told_by_whom(
         await EmbeddedMongo(shared[1]).start()
     with pytest.raises(EmbeddedMongoError, match="in use by another server"):
         await shared[0].start()
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 5
     async with songs_at(shared[2]) as songs:
         await songs.find_one({})
 
@@ -122,7 +120,7 @@ async def test_data_survives_a_clean_restart_and_the_log_does_not_grow_for_ever(
     mongo = hurried(tmp_path)
     started = time.monotonic()
     async with running(mongo) as songs:
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8, "it waited for somebody"
         assert await songs.count_documents({"title": "kept"}) == 1
     assert (tmp_path / "mongod.log.1").stat().st_size == MAX_LOG_SIZE + 1
     assert (tmp_path / "mongod.log").stat().st_size < MAX_LOG_SIZE
@@ -138,7 +136,7 @@ async def test_killed_mongod_comes_back_at_the_same_address_with_what_it_acknowl
             for number in range(2):
                 await songs.insert_one({"_id": number})
                 pid = kill(mongo)
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(10):
                     while not await is_found(songs, number):  # noqa: ASYNC110  # nothing tells us
                         await asyncio.sleep(0.01)
                 assert mongo.pid != pid
@@ -154,7 +152,7 @@ async def test_killed_server_leaves_no_mongod_and_the_next_start_recovers(tmp_pa
         async with songs_at(uri) as songs:
             await songs.insert_one({"title": "acknowledged"})
         process.kill()
-        assert is_gone(pid, within=2)
+        assert is_gone(pid, within=10)
     assert (tmp_path / "mongod.sock").exists()
     assert (tmp_path / "db" / "mongod.lock").read_text() == f"{pid}\n"
     async with running(hurried(tmp_path)) as songs:
@@ -167,7 +165,7 @@ async def test_leaving_by_ctrl_c_or_without_stop_shuts_mongod_down_cleanly(tmp_p
     with server(tmp_path, way) as (process, pid, _):
         if way == "serve":
             os.killpg(process.pid, signal.SIGINT)
-        await asyncio.to_thread(process.wait, 5)
+        await asyncio.to_thread(process.wait, 20)
         assert is_gone(pid, within=0)
     said = (tmp_path / "mongod.log").read_text()
     assert re.findall(r'"Received signal","attr":{"signal":(\d+)', said) == ["15"]
@@ -210,7 +208,7 @@ async def test_mongod_left_behind_by_an_earlier_server_is_stopped_first(tmp_path
         mongo = EmbeddedMongo(tmp_path, stop_timeout=0.2 if frozen else 10)
         async with running(mongo) as songs:
             await songs.insert_one({})
-            assert process.wait(0.1) == (-signal.SIGKILL if frozen else 0)
+            assert process.wait(5) == (-signal.SIGKILL if frozen else 0)
 
 
 @pytest.mark.asyncio
@@ -234,6 +232,7 @@ async def test_mongod_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     await mongo.stop()
 
 
+@pytest.mark.alone
 @pytest.mark.asyncio
 async def test_stop_while_a_dead_mongod_waits_for_its_restart(tmp_path: Path) -> None:
     mongo = hurried(tmp_path)
@@ -250,10 +249,12 @@ async def test_stop_while_a_dead_mongod_waits_for_its_restart(tmp_path: Path) ->
 async def test_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
     mongo = hurried(tmp_path)
     assert mongo.pid is None
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await mongo.start()
-    assert mongo.pid is not None
+    start = asyncio.create_task(mongo.start())
+    while mongo.pid is None:  # noqa: ASYNC110  # nothing tells us
+        await asyncio.sleep(0.001)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
     assert is_gone(mongo.pid, within=0)
     async with running(mongo) as songs:
         assert await songs.count_documents({}) == 0

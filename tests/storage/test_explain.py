@@ -7,15 +7,12 @@ from typing import Any, NamedTuple
 
 import pymongo
 import pytest
-from pydantic import SecretStr
 from pymongo.database import Database
 
 from songs.v1.access_pb2 import PRIVILEGE_EDITOR
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import ImportItem, ImportSongsRequest, ListSongsRequest, SearchSongsRequest
-from songserver.config import Settings
-from songserver.testing import running_server
-from tests.conftest import Caller
+from tests.conftest import Caller, lasting_server
 
 COUNT = 600
 ORDERS = list(itertools.product(SongOrder.values(), (False, True)))
@@ -68,14 +65,6 @@ class Catalogue(NamedTuple):
 
 @pytest.fixture(scope="module")
 def catalogue(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalogue]:
-    settings = Settings(
-        listen="127.0.0.1:0",
-        data_directory=tmp_path_factory.mktemp("explain"),
-        mongodb_uri=SecretStr(song_server_mongodb),
-        mongodb_database="explain",
-        argon2_time_cost=1,
-        argon2_memory_cost=8,
-    )
     songs = [
         Song(
             title=f"Orange Horizon {number}",
@@ -88,14 +77,16 @@ def catalogue(song_server_mongodb: str, tmp_path_factory: pytest.TempPathFactory
         )
         for number in range(COUNT)
     ]
-    with running_server(settings) as server, pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client:
+    with (
+        lasting_server(song_server_mongodb, tmp_path_factory.mktemp("explain")) as server,
+        pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client,
+    ):
         caller = Caller.new(server, PRIVILEGE_EDITOR)
         request = ImportSongsRequest(items=[ImportItem(song=song) for song in songs])
         assert len(next(iter(caller.songs.ImportSongs(iter([request])))).results) == COUNT
-        catalogue = Catalogue(caller, client["explain"])
+        catalogue = Catalogue(caller, client[server.settings.mongodb_database])
         catalogue.plans()
         yield catalogue
-        client.drop_database("explain")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from songserver.config import Settings
 from songserver.errors import DatabaseFailure
 from songserver.storage.mongo import Mongo
-from songserver.testing import running_server
+from songserver.testing import MONGODB_TIMEOUT, running_server
 from tests.operations.conftest import OwnMongod
 
 
@@ -43,7 +43,12 @@ def test_a_start_waits_until_there_is_a_primary(without_primary: OwnMongod, tmp_
         asyncio.run(ping())
     assert caught.value.retry_after
 
-    settings = Settings(listen="127.0.0.1:0", data_directory=tmp_path / "songs", mongodb_uri=SecretStr(direct))
+    settings = Settings(
+        listen="127.0.0.1:0",
+        data_directory=tmp_path / "songs",
+        mongodb_uri=SecretStr(direct),
+        mongodb_timeout=MONGODB_TIMEOUT,
+    )
     with ThreadPoolExecutor(1) as threads:
         initiating = threads.submit(without_primary.initiate)
         with running_server(settings) as server:

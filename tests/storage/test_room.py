@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from songs.v1.access_pb2 import PRIVILEGE_LISTENER
-from songserver.app import database, make_accounts
 from songserver.config import Settings
 from songserver.errors import DatabaseFailure
+from songserver.groundwork import groundwork, make_accounts
 from songserver.storage.mongo import LONG_READS, Mongo
 
 pytestmark = pytest.mark.asyncio
@@ -33,7 +33,8 @@ async def test_long_reads_are_bounded_and_the_next_one_waits_no_longer_than_an_o
 
 
 async def test_a_user_who_cannot_be_read_is_nobody_elses_trouble(song_server_settings: Settings) -> None:
-    async with database(song_server_settings) as mongo:
+    async with groundwork(song_server_settings) as ground:
+        mongo = ground.mongo
         users = make_accounts(song_server_settings, mongo).users
         good = await users.create("good", "", PRIVILEGE_LISTENER)
         bad = await users.create("bad", "", PRIVILEGE_LISTENER)

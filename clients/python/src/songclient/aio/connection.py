@@ -125,6 +125,11 @@ class AsyncConnection:
             self._set(response.session)
         return response
 
+    async def refresh(self, timeout: float | None) -> None:
+        """Renew the session, or begin it. Raises SignInFailed if it is over."""
+        # A caller who gives up must not lose the new tokens: the old ones are used up.
+        await shield(self._renew(self._session, timeout))
+
     async def forget(self) -> None:
         """Drop session and credentials."""
         async with self._lock:
@@ -147,7 +152,7 @@ class AsyncConnection:
             return await shield(self._renew(session))
         return session
 
-    async def _renew(self, stale: Session | None) -> Session | None:
+    async def _renew(self, stale: Session | None, timeout: float | None = None) -> Session | None:
         """Get the session that follows a stale one, or a first one; None if nothing begins it."""
         async with self._lock:
             if self._session is not stale:
@@ -155,14 +160,14 @@ class AsyncConnection:
             if stale is not None:
                 try:
                     request = RefreshSessionRequest(refresh_token=stale.refresh_token)
-                    return self._set((await self.send(self.users.RefreshSession, request)).session)
+                    return self._set((await self.send(self.users.RefreshSession, request, timeout)).session)
                 except SignInFailed:
                     if self._credentials is None:
                         self._set(None)
                         raise
             if self._credentials is None:
                 return None
-            return self._set((await self.send(self.users.SignIn, self._credentials)).session)
+            return self._set((await self.send(self.users.SignIn, self._credentials, timeout)).session)
 
     def _set(self, session: Session | None) -> Session | None:
         self._session = session

@@ -46,6 +46,14 @@ class AsyncUserCalls:
         """Begin a session, in place of the one there is. Raises SignInFailed."""
         return (await self._connection.sign_in(username, password, timeout)).user
 
+    async def refresh_session(self, *, timeout: float | None = None) -> None:
+        """Renew the session now, or begin it, where a call would do so only when it must.
+
+        Does nothing if there is neither a session nor a user name. Raises SignInFailed if the
+        session is over.
+        """
+        await self._connection.refresh(timeout)
+
     async def sign_out(self, *, timeout: float | None = None) -> None:
         """End the session, and forget user name and password."""
         if self._connection.signed_in:

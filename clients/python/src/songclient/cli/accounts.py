@@ -1,5 +1,7 @@
 """The commands of one's own account: signup, login, logout, whoami, passwd."""
 
+import contextlib
+
 import click
 
 from songclient import SignInFailed
@@ -44,7 +46,8 @@ def login(run: Run, /, *, username: str | None, password_stdin: bool) -> None:
 @pass_run
 def logout(run: Run) -> None:
     """End the session, here and on the server."""
-    with run.connect() as client:
+    # It may be over already.
+    with contextlib.suppress(SignInFailed), run.connect() as client:
         client.sign_out()
     run.output.note("signed out")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import click
 
-from songclient import TLS, Session, SongClient
+from songclient import TLS, SongClient
 from songclient.cli.output import Output
 from songclient.cli.sessions import SessionFile
 
@@ -38,24 +38,24 @@ class Run:
     def connect(self, *, signed_in: bool = True) -> Iterator[SongClient]:
         """Give a client of the server in the session that is kept, or in none.
 
-        New sessions are kept. Raises NotSignedInError if there is no session to go on with.
+        New sessions are kept. Raises NotSignedInError if there is no session to go on with, and
+        SignInFailed if it was about to end and cannot be renewed.
         """
         with contextlib.ExitStack() as renewal:
-            session = self.session.load_to_renew(renewal) if signed_in else None
+            session, due = self.session.load_to_renew(renewal) if signed_in else (None, False)
             if signed_in and session is None:
                 raise NotSignedInError
-
-            def keep(session: Session | None) -> None:
-                self.session.save(session)
-                renewal.close()
-
             with SongClient(
                 self.address,
                 session=session,
-                on_session=keep,
+                on_session=self.session.save,
                 tls=self.tls,
                 timeout=self.timeout,
             ) as client:
+                if due:
+                    client.refresh_session()
+                # However long the command takes: others need not wait for it.
+                renewal.close()
                 yield client
 
 

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from songclient import Session
 
 RENEWAL_MARGIN = 30.0
-"""Seconds before the end of an access token in which a command may come to renew it."""
+"""Seconds before the end of an access token in which a command renews it."""
 
 
 def sessions_directory() -> Path:
@@ -57,22 +57,23 @@ class SessionFile:
             Path(name).unlink(missing_ok=True)
             raise
 
-    def load_to_renew(self, renewal: contextlib.ExitStack) -> Session | None:
-        """Give the session; if it is about to end, only after every other songctl has done so.
+    def load_to_renew(self, renewal: contextlib.ExitStack) -> tuple[Session | None, bool]:
+        """Give the session, and whether it is about to end, so that the caller is to renew it.
 
         A refresh token is good for one use, and a second use ends the session. So the first
-        songctl holds a lock until `renewal` is closed; those that come meanwhile wait, and then
-        find the new session. Raises OSError.
+        songctl that is to renew it holds a lock until `renewal` is closed; those that come
+        meanwhile wait, and then find the new session. Raises OSError.
         """
         session = self.load()
         if session is None or not _ends_soon(session):
-            return session
+            return session, False
         file = renewal.enter_context(self.path.with_suffix(".lock").open("w"))
         fcntl.flock(file, fcntl.LOCK_EX)
         session = self.load()
-        if session is None or not _ends_soon(session):
+        due = session is not None and _ends_soon(session)
+        if not due:
             renewal.close()
-        return session
+        return session, due
 
 
 def _ends_soon(session: Session) -> bool:

