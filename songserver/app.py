@@ -17,7 +17,7 @@ from songs.v1.access_pb2 import PRIVILEGE_PUBLIC, Privilege
 from songserver.accounts import Accounts
 from songserver.auth.callers import Callers
 from songserver.auth.credentials import Bounds, Credentials
-from songserver.auth.keys import load_keys
+from songserver.auth.key_ring import KeyRing
 from songserver.auth.tokens import Tokens
 from songserver.config import Settings
 from songserver.engines import grpcio
@@ -79,7 +79,7 @@ class Wired(NamedTuple):
 
 @asynccontextmanager
 async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIterator[Wired]:
-    """Makes all servicers, follows what changes of accounts, and counts calls if anyone wants to know.
+    """Makes all servicers, follows what changes of accounts and keys, and counts calls if anyone wants to know.
 
     Args:
         settings: The settings.
@@ -90,6 +90,7 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
         KeysError: If the keys cannot be used.
     """
     health = Health([service.full_name for service in SERVICES])
+    keys = KeyRing(settings.keys_kept_in, settings.access_token_lifetime)
     changes = Changes(mongo)
     async with AsyncExitStack() as stack:
         outermost: list[Interceptor] = []
@@ -102,27 +103,32 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
             metrics = Metrics(map(Method.of, METHODS), CollectorRegistry())
             stack.callback(asyncio.create_task(metrics.tell_in_flight()).cancel)
             outermost.append(metrics)
-        methods = wire(settings, mongo, accounts, changes, outermost)
+        methods = wire(settings, mongo, accounts, keys, changes, outermost)
+        await stack.enter_async_context(keys.following())
         await stack.enter_async_context(changes.following())
         yield Wired(methods + wire_standard(settings, health, accounts.rules), health)
 
 
 def wire(
-    settings: Settings, mongo: Mongo, accounts: Accounts, changes: Changes, outermost: Sequence[Interceptor] = ()
+    settings: Settings,
+    mongo: Mongo,
+    accounts: Accounts,
+    keys: KeyRing,
+    changes: Changes,
+    outermost: Sequence[Interceptor],
 ) -> list[tuple[Method, Handler]]:
     """Makes the servicers of the contract and all they need, and gives their methods with the way to them."""
     users = accounts.users
     sessions = Sessions(mongo, settings.session_lifetime)
     songs = Songs(mongo)
     api_keys = ApiKeys(mongo)
-    keys = load_keys(settings.keys_kept_in)
     tokens = Tokens(
         keys,
         issuer=settings.token_issuer,
         audience=settings.token_audience,
         lifetime=settings.access_token_lifetime,
     )
-    callers = Callers(users, sessions, settings.session_memory)
+    callers = Callers(users, sessions, api_keys, settings.session_memory)
     changes.tell(callers.forget)
     credentials = Credentials(
         users,

@@ -81,6 +81,29 @@ def export_policy() -> None:
         click.echo(f"{method.path} {Privilege.Name(method.access).removeprefix('PRIVILEGE_')}")
 
 
+@main.group("keys")
+def keys_group() -> None:
+    """Look after the keys that sign access tokens."""
+
+
+@keys_group.command("rotate")
+@settings_flags
+def keys_rotate(settings: Settings) -> None:
+    """Make a new key, while servers run; nobody is signed out.
+
+    It signs after two minutes, once every server and whoever caches the public keys knows it. The key before it
+    verifies until its tokens have ended; the next rotation removes it.
+    """
+    _run(settings, _keys_rotate(settings))
+
+
+@keys_group.command("list")
+@settings_flags
+def keys_list(settings: Settings) -> None:
+    """Print each key, when it was made, and what it does now. The oldest is first."""
+    _run(settings, _keys_list(settings))
+
+
 @main.group("audit")
 def audit_group() -> None:
     """Look after the audit log."""
@@ -165,6 +188,32 @@ async def _create_admin(settings: Settings, username: str, password: str) -> Non
         await accounts.create(username, password, PRIVILEGE_ADMIN, action="create-admin")
 
 
+async def _keys_rotate(settings: Settings) -> None:
+    from songs.v1.audit_pb2 import AuditEvent
+    from songserver.auth.rotation import plan, rotate
+    from songserver.groundwork import groundwork
+    from songserver.storage.audit import Audit
+
+    rotation = plan(settings.keys_kept_in, settings.access_token_lifetime)
+    removed = " ".join(rotation.ended)
+    event = AuditEvent(action="keys-rotate", target_id=rotation.new, details={"removed": removed} if removed else {})
+    async with groundwork(settings, joins=True) as ground:
+        await Audit(ground.mongo).note(event)
+        rotate(settings.keys_kept_in, rotation)
+    click.echo(f"made the key {rotation.new}, which signs in two minutes")
+    if removed:
+        click.echo(f"removed {removed}")
+
+
+async def _keys_list(settings: Settings) -> None:
+    from songserver.auth.keys import read_keys
+    from songserver.auth.rotation import states
+
+    for key in states(read_keys(settings.keys_kept_in), settings.access_token_lifetime):
+        until = f" until {key.signs_from:%H:%M:%S}" if key.does == "waits" else ""
+        click.echo(f"{key.kid}  made {key.made:%Y-%m-%d %H:%M:%S} UTC  {key.does}{until}")
+
+
 async def _audit_verify(settings: Settings, head: str | None) -> None:
     from songserver.groundwork import groundwork
     from songserver.storage.audit_chain import Link, verify
@@ -184,7 +233,7 @@ async def _audit_verify(settings: Settings, head: str | None) -> None:
         if problems <= MOST_PROBLEMS:
             click.echo(problem, err=True)
 
-    async with groundwork(settings) as ground:
+    async with groundwork(settings, joins=True) as ground:
         with database_within(None):
             last = await verify(ground.mongo, kept, report)
     if problems:

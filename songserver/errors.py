@@ -227,6 +227,15 @@ class TooManyApiKeys(SongServerError):
         super().__init__(f"you have {most} API keys, which is as many as a user may have: revoke one")
 
 
+class LastAdmin(SongServerError):
+    """It would leave nobody to manage users."""
+
+    code = status_pb2.LAST_ADMIN
+
+    def __init__(self) -> None:
+        super().__init__("this is the last admin who can sign in: make another one first")
+
+
 class SongExists(SongServerError):
     """The same song is in the catalogue already."""
 

@@ -15,7 +15,7 @@ from songserver.config import Settings
 from songserver.errors import DatabaseFailure
 from songserver.rules import Rules
 from songserver.storage.audit import Audit
-from songserver.storage.embedded import EmbeddedMongo
+from songserver.storage.embedded import EmbeddedMongo, uri_of_running
 from songserver.storage.indexes import make_indexes
 from songserver.storage.mongo import Mongo
 from songserver.storage.users import Users
@@ -35,18 +35,25 @@ class Groundwork:
 
 
 @asynccontextmanager
-async def groundwork(settings: Settings) -> AsyncIterator[Groundwork]:
+async def groundwork(settings: Settings, *, joins: bool = False) -> AsyncIterator[Groundwork]:
     """Connects to the MongoDB of the settings, or runs one of our own; makes the indexes.
+
+    Args:
+        settings: The settings.
+        joins: Whether the one of our own may be that of a server which runs now.
 
     Raises:
         EmbeddedMongoError: If our own cannot be started.
         DatabaseFailure: If MongoDB is not there within `MONGODB_WAIT`.
     """
     async with AsyncExitStack() as stack:
+        directory = settings.data_directory.absolute() / "mongodb"
         if settings.mongodb_uri:
             uri = settings.mongodb_uri.get_secret_value()
+        elif joins and (running := await uri_of_running(directory)):
+            uri = running
         else:
-            uri = await stack.enter_async_context(EmbeddedMongo(settings.data_directory / "mongodb"))
+            uri = await stack.enter_async_context(EmbeddedMongo(directory))
         mongo = Mongo(uri, settings.mongodb_database, settings.mongodb_timeout)
         stack.push_async_callback(mongo.close)
         await _until_there(mongo)

@@ -9,7 +9,7 @@ import jwt
 from cachetools import LRUCache
 from jwt.algorithms import OKPAlgorithm
 
-from songserver.auth.keys import Keys
+from songserver.auth.key_ring import KeyRing
 from songserver.errors import SignInFailure, UserParseError
 
 ALGORITHM = "EdDSA"
@@ -35,7 +35,7 @@ class Claims:
 class Tokens:
     """Makes and verifies access tokens."""
 
-    def __init__(self, keys: Keys, *, issuer: str, audience: str, lifetime: float) -> None:
+    def __init__(self, keys: KeyRing, *, issuer: str, audience: str, lifetime: float) -> None:
         """
         Args:
             keys: The keys to sign and verify with.
@@ -48,6 +48,7 @@ class Tokens:
         self._audience = audience
         self._lifetime = lifetime
         self._known: LRUCache[bytes, Claims] = LRUCache(KNOWN_TOKENS)
+        self._withdrawals = keys.withdrawals
 
     def issue(self, user_id: str, session_id: str, revision: int = 0) -> tuple[str, float]:
         """Makes an access token for a session.
@@ -67,8 +68,8 @@ class Tokens:
             "nbf": now,
             "exp": expires,
         }
-        token = jwt.encode(claims, self._keys.signing_key, ALGORITHM, headers={"kid": self._keys.signing_id})
-        return token, expires
+        key = self._keys.signing()
+        return jwt.encode(claims, key.private, ALGORITHM, headers={"kid": key.kid}), expires
 
     def verify(self, token: str) -> Claims:
         """Checks a token's signature, times, issuer and audience.
@@ -77,6 +78,9 @@ class Tokens:
             SignInFailure: If it is expired, forged, or not ours.
             UserParseError: If it is ours, but its claims are not a user's.
         """
+        if self._withdrawals != self._keys.withdrawals:
+            self._withdrawals = self._keys.withdrawals
+            self._known.clear()
         digest = sha256(token.encode()).digest()
         claims = self._known.get(digest)
         if claims is None:
@@ -89,12 +93,12 @@ class Tokens:
         """Gives the public keys that verify tokens, each as a JWK (RFC 8037)."""
         return [
             {**OKPAlgorithm.to_jwk(key, as_dict=True), "kid": kid, "use": "sig", "alg": ALGORITHM}
-            for kid, key in self._keys.public_keys.items()
+            for kid, key in self._keys.public_keys().items()
         ]
 
     def _verify(self, token: str) -> Claims:
         try:
-            key = self._keys.public_keys.get(jwt.get_unverified_header(token).get("kid", ""))
+            key = self._keys.public_key(jwt.get_unverified_header(token).get("kid", ""))
             if key is None:
                 raise SignInFailure("the access token is not signed with a key of this server: sign in again")
             claims = jwt.decode(

@@ -42,7 +42,7 @@ class UserAdminMethods(UserServiceServicer):
         changed = await self._change(
             call,
             user.id,
-            lambda: self._users.update(user.id, privilege=request.privilege),
+            lambda: self._users.set_privilege(user.id, request.privilege),
             privilege=Privilege.Name(request.privilege),
         )
         return pb.SetPrivilegeResponse(user=changed)
@@ -75,22 +75,25 @@ class UserAdminMethods(UserServiceServicer):
     async def _change(
         self, call: Call, user_id: str, change: Callable[[], Awaitable[User | None]], **details: str
     ) -> User:
-        """Changes a user, and records it."""
+        """Makes a change to a user, which the audit log has, and which holds from the next call on."""
 
-        async def changed() -> User:
+        async def change_user() -> User:
             return there(await change(), user_id)
 
         try:
-            return await self._audit.record(event_of(call, user_id, **details), changed)
+            return await self._audit.record(event_of(call, user_id, **details), change_user)
         finally:
+            # Also after a failure: it may have been made all the same.
             self._callers.forget(user_id)
 
     async def _delete(self, call: Call, user: User) -> None:
-        async def delete() -> User:
-            await self._users.delete(user.id)
+        """Removes a user with all that lets anybody call in the user's stead."""
+
+        async def delete() -> User | None:
+            there = await self._users.delete(user.id)
             await self._sessions.end_all(user.id)
             await self._api_keys.end_all(user.id)
-            return user
+            return user if there else None
 
         await self._change(call, user.id, delete)
 

@@ -27,7 +27,7 @@ from pymongo.errors import PyMongoError
 from songserver.storage import _mongod
 from songserver.storage._mongod import EmbeddedMongoError, find_mongod
 
-__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "find_mongod"]
+__all__ = ["EmbeddedMongo", "EmbeddedMongoError", "find_mongod", "uri_of_running"]
 
 log = structlog.get_logger(__name__)
 
@@ -251,7 +251,7 @@ class EmbeddedMongo:
 
     async def _until_primary(self, mongod: Path, path: Path) -> str:
         """Waits until the mongod that is to listen at `path` takes writes; returns its URI."""
-        uri = f"mongodb://{urllib.parse.quote(str(path), safe='')}/?directConnection=true"
+        uri = _uri(path)
         try:
             async with asyncio.timeout(self._start_timeout):
                 while not (_accepts(path) and await _is_primary(uri)):
@@ -270,6 +270,22 @@ class EmbeddedMongo:
             said = self._log.read_bytes()[self._log_start :]
         complaint = _mongod.complaint(said.decode(errors="replace"))
         return EmbeddedMongoError(f"{problem}: {complaint} (log: {self._log})")
+
+
+async def uri_of_running(directory: Path) -> str | None:
+    """Gives the URI of the mongod that another server runs on a directory; None if there is none.
+
+    Not found is one whose socket is elsewhere, because the path of the directory is too long for it.
+
+    Args:
+        directory: Where that server keeps it; an absolute path.
+    """
+    path = directory / _mongod.SOCKET
+    return _uri(path) if _fits(path) and _accepts(path) and await _is_primary(_uri(path)) else None
+
+
+def _uri(path: Path) -> str:
+    return f"mongodb://{urllib.parse.quote(str(path), safe='')}/?directConnection=true"
 
 
 def _make_private(directory: Path) -> None:

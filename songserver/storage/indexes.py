@@ -5,6 +5,7 @@ from pymongo.errors import OperationFailure
 
 from songserver.errors import DatabaseFailure
 from songserver.storage.mongo import Mongo, database_within, reason
+from songserver.storage.users import ADMIN
 
 SONGS = [
     IndexModel("identity", name="identity", unique=True),
@@ -21,6 +22,7 @@ SONGS = [
 ]
 USERS = [
     IndexModel("key", name="key", unique=True),
+    IndexModel("privilege", name="admins", partialFilterExpression=ADMIN),
     # An account from before it was kept has none, if it looks like another one.
     IndexModel("skeleton", name="skeleton", unique=True, partialFilterExpression={"skeleton": {"$exists": True}}),
 ]

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, Privilege
 from songs.v1.user_pb2 import User
 from songserver.auth.usernames import Skeletons
-from songserver.errors import UsernameExists
+from songserver.errors import LastAdmin, UsernameExists
 from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import Document, Mongo, database_within, now, to_timestamp
 from songserver.text import folded
@@ -23,6 +23,7 @@ ONCE = 3600.0
 TOGETHER = 250
 """Users that are looked up at once."""
 WITHOUT_PASSWORD = {"password_hash": False}
+ADMIN: Document = {"privilege": Privilege.Name(PRIVILEGE_ADMIN)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Users:
     """Keeps accounts. Names are compared folded: `Alice` and `alice` are one."""
 
     def __init__(self, mongo: Mongo) -> None:
+        self._mongo = mongo
         self._users = mongo.collection("users")
         self._skeletons = Skeletons()
         self._find_coalesced = Coalescer(self._find, most=TOGETHER, timeout=mongo.timeout)
@@ -111,17 +113,7 @@ class Users:
 
     async def has_admin(self) -> bool:
         """Whether there is any admin."""
-        return await self._users.find_one({"privilege": Privilege.Name(PRIVILEGE_ADMIN)}, {"_id": True}) is not None
-
-    async def set_disabled(self, user_id: str, *, disabled: bool) -> User | None:
-        """Disables or enables a user. (B3's stand-in for B2's, which knows the last admin.)"""
-        document = await self._users.find_one_and_update(
-            {"_id": user_id},
-            {"$set": {"disabled": disabled, "updated": now()}, "$inc": {"revision": 1}},
-            projection=WITHOUT_PASSWORD,
-            return_document=ReturnDocument.AFTER,
-        )
-        return _to_user_or_none(document)
+        return await self._users.find_one(ADMIN, {"_id": True}) is not None
 
     async def update(
         self,
@@ -129,7 +121,6 @@ class Users:
         *,
         username: str | None = None,
         display_name: str | None = None,
-        privilege: Privilege.ValueType | None = None,
         password_hash: str | None = None,
     ) -> User | None:
         """Changes what is given, and gives the user as it then is; None if there is no such user.
@@ -143,15 +134,12 @@ class Users:
             changes |= {"username": username, "key": folded(username), "skeleton": skeleton}
         if display_name is not None:
             changes["display_name"] = display_name
-        if privilege is not None:
-            changes["privilege"] = Privilege.Name(privilege)
         if password_hash is not None:
             changes["password_hash"] = password_hash
-        revised = privilege is not None or password_hash is not None
         try:
             document = await self._users.find_one_and_update(
                 {"_id": user_id},
-                {"$set": changes} | ({"$inc": {"revision": 1}} if revised else {}),
+                {"$set": changes} | ({"$inc": {"revision": 1}} if password_hash is not None else {}),
                 projection=WITHOUT_PASSWORD,
                 return_document=ReturnDocument.AFTER,
             )
@@ -159,9 +147,60 @@ class Users:
             raise _taken(str(username)) from error
         return _to_user_or_none(document)
 
+    async def set_privilege(self, user_id: str, privilege: Privilege.ValueType) -> User | None:
+        """Gives a user another privilege, and gives the user as it then is; None if there is no such user.
+
+        Raises:
+            LastAdmin: If it is taken from the last admin who can sign in.
+        """
+        return await self._set(user_id, {"privilege": Privilege.Name(privilege)})
+
+    async def set_disabled(self, user_id: str, *, disabled: bool) -> User | None:
+        """Disables or enables a user, and gives the user as it then is; None if there is no such user.
+
+        Raises:
+            LastAdmin: If the last admin who can sign in is disabled.
+        """
+        return await self._set(user_id, {"disabled": disabled})
+
+    async def _set(self, user_id: str, values: Document) -> User | None:
+        changes = values | {"updated": now()}
+
+        async def change() -> User | None:
+            before = await self._users.find_one_and_update(
+                {"_id": user_id}, {"$set": changes, "$inc": {"revision": 1}}, projection=WITHOUT_PASSWORD
+            )
+            if before is None:
+                return None
+            after = before | changes
+            if _is_admin(before) and not _is_admin(after):
+                await self._keep_an_admin()
+            return _to_user(after)
+
+        return await self._mongo.in_transaction(change)
+
     async def delete(self, user_id: str) -> bool:
-        """Removes an account; says whether it was there."""
-        return (await self._users.delete_one({"_id": user_id})).deleted_count == 1
+        """Removes an account; says whether it was there.
+
+        Raises:
+            LastAdmin: If it is the last admin who can sign in.
+        """
+
+        async def delete() -> bool:
+            gone = await self._users.find_one_and_delete({"_id": user_id}, projection=WITHOUT_PASSWORD)
+            if gone and _is_admin(gone):
+                await self._keep_an_admin()
+            return gone is not None
+
+        return await self._mongo.in_transaction(delete)
+
+    async def _keep_an_admin(self) -> None:
+        """Holds on to one of the admins that are left, by writing to it: of two admins that go at the same time, each
+        because the other stays, MongoDB lets one go only.
+        """
+        kept = await self._users.update_one(ADMIN | {"disabled": {"$ne": True}}, {"$inc": {"kept": 1}})
+        if kept.matched_count == 0:
+            raise LastAdmin
 
     async def page(self, after: str, size: int) -> tuple[list[User], str]:
         """Lists users by their folded names.
@@ -178,6 +217,11 @@ class Users:
         documents = await cursor.to_list()
         page = documents[:size]
         return [_to_user(document) for document in page], page[-1]["key"] if len(documents) > size else ""
+
+
+def _is_admin(document: Document) -> bool:
+    """Whether it is an admin who can sign in."""
+    return document["privilege"] == ADMIN["privilege"] and not document.get("disabled", False)
 
 
 def _taken(username: str) -> UsernameExists:

@@ -10,6 +10,7 @@ from songserver.auth.callers import Callers
 from songserver.auth.tokens import Claims
 from songserver.config import Settings
 from songserver.errors import SignInFailure
+from songserver.storage.api_keys import ApiKeys
 from songserver.storage.mongo import Mongo
 from songserver.storage.sessions import Client, OpenSession, Sessions
 from songserver.storage.users import Users
@@ -30,7 +31,7 @@ def over_mongodb(settings: Settings, check: Check, memory: float = 60) -> None:
         mongo = Mongo(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, 10)
         users, sessions = Users(mongo), Sessions(mongo, 600)
         try:
-            await check(users, sessions, Callers(users, sessions, memory))
+            await check(users, sessions, Callers(users, sessions, ApiKeys(mongo), memory))
         finally:
             await mongo.close()
 
@@ -43,12 +44,13 @@ def test_a_caller_is_remembered_until_told_to_forget(song_server_settings: Setti
         session = await sessions.begin(user.id, HERE)
         assert (await callers.get(claims(session))).privilege == PRIVILEGE_LISTENER
 
-        await users.update(user.id, privilege=PRIVILEGE_ADMIN)
+        await users.set_privilege(user.id, PRIVILEGE_ADMIN)
         assert (await callers.get(claims(session))).privilege == PRIVILEGE_LISTENER
 
         callers.forget()
         assert (await callers.get(claims(session))).privilege == PRIVILEGE_ADMIN
 
+        await users.create("another", "", PRIVILEGE_ADMIN)
         await users.delete(user.id)
         callers.forget()
         with pytest.raises(SignInFailure):
@@ -96,7 +98,7 @@ def test_only_who_has_changed_is_looked_up_anew(song_server_settings: Settings) 
         sessions_of = {user.id: await sessions.begin(user.id, HERE) for user in (one, other)}
         for user in (one, other):
             await callers.get(claims(sessions_of[user.id]))
-            await users.update(user.id, privilege=PRIVILEGE_ADMIN)
+            await users.set_privilege(user.id, PRIVILEGE_ADMIN)
 
         callers.forget(one.id)
 
@@ -111,7 +113,7 @@ def test_a_token_of_a_later_revision_has_its_user_looked_up_anew(song_server_set
         user = await users.create("somebody", "", PRIVILEGE_LISTENER)
         session = await sessions.begin(user.id, HERE)
         await callers.get(claims(session))
-        await users.update(user.id, privilege=PRIVILEGE_ADMIN)
+        await users.set_privilege(user.id, PRIVILEGE_ADMIN)
 
         assert (await callers.get(claims(session, revision=1))).privilege == PRIVILEGE_LISTENER
         assert (await callers.get(claims(session, revision=2))).privilege == PRIVILEGE_ADMIN

@@ -17,13 +17,14 @@ from google.protobuf.wrappers_pb2 import StringValue
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, PRIVILEGE_LISTENER, PRIVILEGE_PUBLIC, Privilege
 from songs.v1.user_service_pb2 import GetMeRequest
 from songserver.auth.callers import Callers
-from songserver.auth.keys import Keys, load_keys
+from songserver.auth.key_ring import KeyRing
 from songserver.auth.tokens import CLOCK_SKEW, Tokens
 from songserver.interceptors.auth import Auth
 from songserver.interceptors.errors import errors
 from songserver.interceptors.validation import Validation
 from songserver.rpc import Call, Interceptor, Method
 from songserver.rules import Rules
+from songserver.storage.api_keys import ApiKeys
 from songserver.storage.mongo import Mongo
 from songserver.storage.sessions import Sessions
 from songserver.storage.users import Users
@@ -82,8 +83,8 @@ def with_auth(server: SongServer) -> Callable[[], list[Interceptor]]:
         settings = server.settings
         assert settings.mongodb_uri
         mongo = Mongo(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, 5)
-        callers = Callers(Users(mongo), Sessions(mongo, settings.session_lifetime), 1.0)
-        keys = load_keys(settings.data_directory / "keys")
+        callers = Callers(Users(mongo), Sessions(mongo, settings.session_lifetime), ApiKeys(mongo), 1.0)
+        keys = KeyRing(settings.keys_kept_in, 60)
         tokens = Tokens(keys, issuer=settings.token_issuer, audience=settings.token_audience, lifetime=60)
         return [errors, Auth(tokens, callers), Validation(Rules())]
 
@@ -146,13 +147,13 @@ class Forge:
 
     def __init__(self, server: SongServer) -> None:
         self.server = server
-        self.keys: Keys = load_keys(server.settings.data_directory / "keys")
+        self.key = KeyRing(server.settings.keys_kept_in, 600).signing()
         self.good: dict[str, Any] = jwt.decode(server.token(), options={"verify_signature": False})
 
     def make(self, claims: dict[str, Any] | None = None, *, key: Any = None, alg: str = "EdDSA", **header: Any) -> str:
         """A token that is good but for these claims, which leave one out where they are None, and this header."""
         whole = {name: value for name, value in {**self.good, **(claims or {})}.items() if value is not None}
-        return jwt.encode(whole, key or self.keys.signing_key, alg, headers={"kid": self.keys.signing_id, **header})
+        return jwt.encode(whole, key or self.key.private, alg, headers={"kid": self.key.kid, **header})
 
     def refusal(self, token: str) -> str:
         return get_me(self.server, f"Bearer {token}")
@@ -227,13 +228,13 @@ def signed_by_hmac(forge: Forge, secret: bytes) -> str:
 
 
 def test_a_token_with_another_signature_is_refused(forge: Forge) -> None:
-    public = forge.keys.public_keys[forge.keys.signing_id]
+    public = forge.key.private.public_key()
     head, payload, signature = forge.make().split(".")
     richer = forge.make({"sub": str(uuid4())}).split(".")[1]
 
     for token in (
         forge.make(key=Ed25519PrivateKey.generate()),
-        jwt.encode(forge.good, "", "none", headers={"kid": forge.keys.signing_id}),
+        jwt.encode(forge.good, "", "none", headers={"kid": forge.key.kid}),
         f"{head}.{payload}.",
         f"{head}.{payload}",
         f"{head}.{richer}.{signature}",
@@ -249,7 +250,7 @@ def test_a_token_with_another_signature_is_refused(forge: Forge) -> None:
 
 
 def test_a_token_without_the_id_of_its_key_is_refused(forge: Forge) -> None:
-    assert forge.refusal(jwt.encode(forge.good, forge.keys.signing_key, "EdDSA")) == "SIGN_IN_FAILURE"
+    assert forge.refusal(jwt.encode(forge.good, forge.key.private, "EdDSA")) == "SIGN_IN_FAILURE"
 
 
 def test_a_token_that_was_good_is_refused_once_it_has_expired(forge: Forge) -> None:
