@@ -114,7 +114,7 @@ def read_keys(directory: Path) -> Keys:
     except OSError as error:
         raise _unusable(directory, error) from error
     if not signing_keys:
-        raise KeysError(f"there is no key left in {directory}: `songserver keys rotate` makes one")
+        raise KeysError(f"there is no key in {directory}: a server makes one when it starts")
     return Keys(signing_keys, page_token_secret)
 
 

@@ -1,11 +1,20 @@
 """Who a session's user is, and for how long that is remembered."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_LISTENER
+from songs.v1.access_pb2 import (
+    PRIVILEGE_ADMIN,
+    PRIVILEGE_EDITOR,
+    PRIVILEGE_LISTENER,
+    SCOPE_SONGS_READ,
+    Privilege,
+)
+from songs.v1.api_key_pb2 import ApiKey
+from songserver.auth.api_keys import PresentedKey, make_api_key, read_api_key
 from songserver.auth.callers import Callers
 from songserver.auth.tokens import Claims
 from songserver.config import Settings
@@ -135,3 +144,107 @@ def test_what_is_remembered_ends_with_the_memory(song_server_settings: Settings)
             await callers.get(claims(session))
 
     over_mongodb(song_server_settings, check, memory=0.3)
+
+
+async def with_key(
+    mongo: Mongo,
+    privilege: Privilege.ValueType,
+    check: Callable[[Users, ApiKeys, Callers, PresentedKey], Awaitable[None]],
+) -> None:
+    """Runs a check with a user who has made a key, which lasts 1 s, with the privilege of an editor."""
+    users, api_keys = Users(mongo), ApiKeys(mongo)
+    user = await users.create("somebody", "", privilege)
+    key, presented = make_api_key()
+    assert read_api_key(key) == presented
+    wanted = ApiKey(id=presented.api_key_id, privilege=PRIVILEGE_EDITOR, scopes=[SCOPE_SONGS_READ])
+    wanted.expire_time.FromMilliseconds(int(time.time() * 1000) + 1000)
+    await api_keys.create(user.id, wanted, presented.digest)
+    await check(users, api_keys, Callers(users, Sessions(mongo, 600), api_keys, 60), presented)
+
+
+def over_mongodb_with_key(
+    settings: Settings,
+    privilege: Privilege.ValueType,
+    check: Callable[[Users, ApiKeys, Callers, PresentedKey], Awaitable[None]],
+) -> None:
+    """Runs a check with stores on a real database."""
+
+    async def run() -> None:
+        assert settings.mongodb_uri
+        mongo = Mongo(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, 10)
+        try:
+            await with_key(mongo, privilege, check)
+        finally:
+            await mongo.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("of_the_user", "of_the_caller"),
+    [
+        (PRIVILEGE_LISTENER, PRIVILEGE_LISTENER),
+        (PRIVILEGE_EDITOR, PRIVILEGE_EDITOR),
+        (PRIVILEGE_ADMIN, PRIVILEGE_EDITOR),
+    ],
+)
+def test_a_key_has_what_both_it_and_its_maker_have(
+    song_server_settings: Settings, of_the_user: Privilege.ValueType, of_the_caller: Privilege.ValueType
+) -> None:
+    async def check(_: Users, __: ApiKeys, callers: Callers, presented: PresentedKey) -> None:
+        caller = await callers.get_by_api_key(presented)
+
+        assert caller.privilege == of_the_caller
+        assert caller.scopes == frozenset({SCOPE_SONGS_READ})
+        assert (caller.session_id, caller.api_key_id) == ("", presented.api_key_id)
+
+    over_mongodb_with_key(song_server_settings, of_the_user, check)
+
+
+def test_a_key_is_remembered_until_told_to_forget(song_server_settings: Settings) -> None:
+    async def check(users: Users, api_keys: ApiKeys, callers: Callers, presented: PresentedKey) -> None:
+        caller = await callers.get_by_api_key(presented)
+        await api_keys.end(caller.user_id, presented.api_key_id)
+        assert await callers.get_by_api_key(presented) == caller
+
+        callers.forget(presented.api_key_id)
+        with pytest.raises(SignInFailure, match="revoked"):
+            await callers.get_by_api_key(presented)
+
+    over_mongodb_with_key(song_server_settings, PRIVILEGE_LISTENER, check)
+
+
+def test_a_key_is_forgotten_with_its_maker(song_server_settings: Settings) -> None:
+    async def check(users: Users, api_keys: ApiKeys, callers: Callers, presented: PresentedKey) -> None:
+        caller = await callers.get_by_api_key(presented)
+        await users.set_disabled(caller.user_id, disabled=True)
+        assert await callers.get_by_api_key(presented) == caller
+
+        callers.forget(caller.user_id)
+        with pytest.raises(SignInFailure, match="gone or disabled"):
+            await callers.get_by_api_key(presented)
+
+    over_mongodb_with_key(song_server_settings, PRIVILEGE_LISTENER, check)
+
+
+def test_whoever_knows_only_the_id_of_a_known_key_is_refused(song_server_settings: Settings) -> None:
+    async def check(_: Users, __: ApiKeys, callers: Callers, presented: PresentedKey) -> None:
+        forged = PresentedKey(presented.api_key_id, bytes(32))
+        for known in (False, True):
+            if known:
+                await callers.get_by_api_key(presented)
+            with pytest.raises(SignInFailure):
+                await callers.get_by_api_key(forged)
+
+    over_mongodb_with_key(song_server_settings, PRIVILEGE_LISTENER, check)
+
+
+def test_a_known_key_expires_in_time(song_server_settings: Settings) -> None:
+    async def check(_: Users, __: ApiKeys, callers: Callers, presented: PresentedKey) -> None:
+        await callers.get_by_api_key(presented)
+        await asyncio.sleep(1.01)
+
+        with pytest.raises(SignInFailure, match="expired"):
+            await callers.get_by_api_key(presented)
+
+    over_mongodb_with_key(song_server_settings, PRIVILEGE_LISTENER, check)
