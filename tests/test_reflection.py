@@ -45,6 +45,8 @@ def test_reflection_lists_all_services(server: SongServer, version: str) -> None
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
+        "songs.v1.ApiKeyService",
+        "songs.v1.AuditService",
         "songs.v1.SongService",
         "songs.v1.UserService",
     ]

@@ -3,8 +3,8 @@
 import pytest
 from click.testing import CliRunner
 
-from songs.v1.access_pb2 import PRIVILEGE_UNSPECIFIED, Privilege
-from songserver.app import SERVICES
+from songs.v1.access_pb2 import PRIVILEGE_UNSPECIFIED, Privilege, Scope
+from songserver.app import METHODS, SERVICES
 from songserver.cli import main
 from songserver.rpc import Method, handlers
 from tests.interceptors.conftest import PUBLIC, Servicer, describe
@@ -25,15 +25,23 @@ ACCESS = {
         "SignIn": "PUBLIC",
         "RefreshSession": "PUBLIC",
         "SignOut": "LISTENER",
+        "ListSessions": "LISTENER",
+        "RevokeSession": "LISTENER",
+        "GetSigningKeys": "PUBLIC",
         "GetMe": "LISTENER",
         "UpdateMe": "LISTENER",
         "ChangePassword": "LISTENER",
         "DeleteMe": "LISTENER",
+        "ExportMe": "LISTENER",
         "ListUsers": "ADMIN",
         "GetUser": "ADMIN",
         "SetPrivilege": "ADMIN",
+        "DisableUser": "ADMIN",
+        "EnableUser": "ADMIN",
         "DeleteUser": "ADMIN",
     },
+    "ApiKeyService": {"CreateApiKey": "LISTENER", "ListApiKeys": "LISTENER", "RevokeApiKey": "LISTENER"},
+    "AuditService": {"ListAuditEvents": "ADMIN"},
 }
 
 
@@ -47,6 +55,25 @@ def test_who_may_call_what_never_changes_by_the_way() -> None:
     }
 
     assert told == ACCESS
+
+
+SCOPES = {
+    "SONGS_READ": {"GetSong", "BatchGetSongs", "ListSongs", "SearchSongs"},
+    "SONGS_WRITE": {"CreateSong", "UpdateSong", "DeleteSong", "ImportSongs"},
+    "ACCOUNT_READ": {"GetMe"},
+    "USERS_READ": {"ListUsers", "GetUser"},
+    "USERS_WRITE": {"SetPrivilege", "DisableUser", "EnableUser", "DeleteUser"},
+    "AUDIT_READ": {"ListAuditEvents"},
+}
+
+
+def test_what_an_api_key_is_for_never_changes_by_the_way() -> None:
+    told: dict[str, set[str]] = {}
+    for method in map(Method.of, METHODS):
+        if method.scope:
+            told.setdefault(Scope.Name(method.scope).removeprefix("SCOPE_"), set()).add(method.name)
+
+    assert told == SCOPES
 
 
 def test_each_privilege_includes_those_before_it() -> None:

@@ -39,6 +39,8 @@ def test_list_tells_of_all_at_once(health: health_pb2_grpc.HealthStub) -> None:
 
     assert {name: health.status for name, health in statuses.items()} == {
         "": SERVING,
+        "songs.v1.ApiKeyService": SERVING,
+        "songs.v1.AuditService": SERVING,
         "songs.v1.SongService": SERVING,
         "songs.v1.UserService": SERVING,
     }

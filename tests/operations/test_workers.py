@@ -112,7 +112,7 @@ def test_a_worker_that_cannot_start_is_an_error_at_first_and_later_tried_again(
     flag = tmp_path / "fail"
     flag.touch()
     (tmp_path / "sitecustomize.py").write_text(FAIL.format(flag=str(flag)))
-    environment["PYTHONPATH"] = str(tmp_path)
+    environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
 
     said = refused(*arguments, "--listen=127.0.0.1:0", environment=environment)
     assert said.splitlines()[-1].endswith(" ended with exit status 3 at its start")

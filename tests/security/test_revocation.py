@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, PRIVILEGE_LISTENER
+from songs.v1.api_key_service_pb2 import RevokeApiKeyRequest
 from songs.v1.song_service_pb2 import CreateSongRequest
+from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2 import (
     ChangePasswordRequest,
     DeleteUserRequest,
@@ -22,6 +24,7 @@ from songserver.config import Settings
 from songserver.storage.changes import Changes
 from songserver.testing import PASSWORD, SongServer, running_server
 from tests.conftest import Caller
+from tests.services.test_api_keys import make
 from tests.services.test_session_lists import sessions_of
 
 PROMISE = 5.0
@@ -90,6 +93,23 @@ def test_a_session_that_is_ended_here_is_over_there(pair: Pair, end: str) -> Non
     seconds = refused_after(pair.there, "GetMe", GetMeRequest(), "SIGN_IN_FAILURE")
 
     print(f"{end}: holds in another process after {seconds * 1000:.0f} ms")  # noqa: T201
+    assert seconds < PROMISE
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("end", ["revoked", "its maker disabled"])
+def test_an_api_key_that_is_ended_here_is_over_there(pair: Pair, end: str) -> None:
+    made = make(pair.editor)
+    robot = Caller(pair.there.channel, Session(access_token=made.key))
+    robot.me()
+    if end == "revoked":
+        pair.editor.api_keys.RevokeApiKey(RevokeApiKeyRequest(api_key_id=made.api_key.id))
+    else:
+        pair.admin.users.DisableUser(DisableUserRequest(user_id=pair.user_id))
+
+    seconds = refused_after(robot, "GetMe", GetMeRequest(), "SIGN_IN_FAILURE")
+
+    print(f"API key, {end}: holds in another process after {seconds * 1000:.0f} ms")  # noqa: T201
     assert seconds < PROMISE
 
 

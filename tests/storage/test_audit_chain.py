@@ -199,7 +199,8 @@ async def test_the_walk_takes_no_more_memory_for_a_longer_log(mongo: Mongo, monk
         return most
 
     short = await peak(range(1, 401))
-    assert await peak(range(401, 2001)) < short * 1.1
+    # One that held all of it would take five times as much.
+    assert await peak(range(401, 2001)) < short * 1.5
 
 
 @pytest.mark.parametrize("text", ["", "5", "5:", "x:" + "0" * 64, "5:" + "0" * 63, "5:" + "0" * 66, "-1:" + "0" * 64])
