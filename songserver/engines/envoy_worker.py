@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from songserver.app import wired
+from songserver.config import Settings
+from songserver.engines.addresses import bound_address, take_place
 from songserver.engines.admin import Admin
 from songserver.engines.asgi import application
 from songserver.engines.carry import Scope
 from songserver.engines.envoy import ADMIN
 from songserver.engines.framing import Receive, Send
+from songserver.engines.sockets import turn_away
 from songserver.foreseen import Foreseen
 from songserver.groundwork import make_accounts
 from songserver.health import Health
@@ -80,28 +83,33 @@ async def serving(task: Task, state: dict[str, Any]) -> AsyncIterator[Health]:
 async def follow(control: Control, task: Task, health: Health) -> None:
     """Does what the supervisor says, and ends the process when it says no more."""
     envoy = Admin(Path(ADMIN))
-    starting = asyncio.create_task(tell_ready(control, envoy))
-    await control.follow(health.tell, lambda seconds: drain(envoy, health, task.settings.shutdown_grace, seconds))
+    starting = asyncio.create_task(tell_ready(control, envoy, task.settings.listen))
+    await control.follow(health.tell, lambda seconds: drain(control, envoy, health, task.settings, seconds))
     starting.cancel()
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def tell_ready(control: Control, envoy: Admin) -> None:
+async def tell_ready(control: Control, envoy: Admin, listen: str) -> None:
     """Tells the supervisor when Envoy listens."""
     while not await envoy.is_live():  # noqa: ASYNC110 - it is another program whose state is asked for
         await asyncio.sleep(LOOK)
+    take_place(listen, Path.cwd().name)
     control.ready()
 
 
-async def drain(envoy: Admin, health: Health, grace: float, seconds: float) -> None:
+async def drain(control: Control, envoy: Admin, health: Health, settings: Settings, seconds: float) -> None:
     """Takes no more connections, and waits for the calls in flight.
 
-    What time there is beyond the grace, the connections have to grow old: their calls go on, and new ones come, until
-    each client has been told to connect anew. Then, or if there is no such time, they are told to go with what they are
-    answered next.
+    What time there is beyond `shutdown_grace`, the connections have to grow old: their calls go on, and new ones come,
+    until each client has been told to connect anew. Then, or if there is no such time, they are told to go with what
+    they are answered next.
     """
     end = time.monotonic() + seconds
+    grace = settings.shutdown_grace
+    if seconds > grace:
+        await turn_away(bound_address(settings.listen, Path.cwd().name))
     await envoy.post("/drain_listeners")
+    control.turned_away()
     await _until_none(envoy, "cx", end - grace)
     await health.close()
     await envoy.post("/healthcheck/fail")

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from songserver.config import Settings
-from songserver.engines.addresses import UNIX, cannot_listen, check_free, path_of
+from songserver.engines.addresses import UNIX, bound_address, cannot_listen, check_free, take_place
 from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
 
 # grpc's classes are generic in their types only.
@@ -70,7 +70,8 @@ def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = Fals
     """
     if not shares_port:
         check_free(settings.listen)
-    listen = bound_address(settings.listen) if shares_port else settings.listen
+    worker = str(os.getpid())
+    listen = bound_address(settings.listen, worker) if shares_port else settings.listen
     try:
         if settings.tls_certificate and settings.tls_key:
             port = server.add_secure_port(listen, _credentials(settings, settings.tls_certificate, settings.tls_key))
@@ -78,19 +79,11 @@ def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = Fals
             port = server.add_insecure_port(listen)
     except RuntimeError as error:
         raise cannot_listen(settings.listen, error) from error
+    if shares_port:
+        take_place(settings.listen, worker)
     if settings.listen.startswith(UNIX):
-        # The worker before has no more connections from now on.
-        path_of(listen).rename(path_of(settings.listen))
         return settings.listen
     return f"{settings.listen.rpartition(':')[0]}:{port}"
-
-
-def bound_address(listen: str) -> str:
-    """Gives the address that a worker binds: of a Unix socket another one, which then takes the place of the asked one.
-
-    When grpc closes a Unix socket it removes its path, even if that is another worker's by then.
-    """
-    return f"{listen}.{os.getpid()}" if listen.startswith(UNIX) else listen
 
 
 def _credentials(settings: Settings, tls_certificate: Path, tls_key: Path) -> grpc.ServerCredentials:

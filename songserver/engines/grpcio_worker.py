@@ -1,13 +1,14 @@
 """The process of a worker on grpcio: `python -m songserver.engines.grpcio_worker`, started by the supervisor."""
 
 import asyncio
+import os
 import sys
 import time
 
 from songserver.app import Carried, carrying
 from songserver.config import Settings
 from songserver.engines import sockets
-from songserver.engines.grpcio import bound_address
+from songserver.engines.addresses import bound_address
 from songserver.foreseen import Foreseen
 from songserver.groundwork import make_accounts
 from songserver.logs import configure_logs
@@ -32,7 +33,7 @@ async def main() -> int:
         accounts = make_accounts(settings, mongo)
         async with carrying(settings, mongo, accounts, shares_port=True) as carried:
             control.ready()
-            await control.follow(carried.health.tell, lambda seconds: drain(carried, settings, seconds))
+            await control.follow(carried.health.tell, lambda seconds: drain(control, carried, settings, seconds))
             await carried.server.stop(None)
         accounts.passwords.close()
         await mongo.close()
@@ -42,7 +43,7 @@ async def main() -> int:
     return 0
 
 
-async def drain(carried: Carried, settings: Settings, seconds: float) -> None:
+async def drain(control: Control, carried: Carried, settings: Settings, seconds: float) -> None:
     """Takes no more connections, and waits for the calls in flight.
 
     What time there is beyond `shutdown_grace`, the connections have to grow old: their calls go on, and new ones come,
@@ -51,8 +52,10 @@ async def drain(carried: Carried, settings: Settings, seconds: float) -> None:
     lingers = seconds - settings.shutdown_grace
     if lingers > 0:
         closes = time.monotonic() + lingers
-        address = bound_address(carried.address)
-        await sockets.stop_listening(address)
+        address = bound_address(carried.address, str(os.getpid()))
+        await sockets.turn_away(address)
+        sockets.stop_listening(address)
+        control.turned_away()
         while time.monotonic() < closes and sockets.has_connections(address):  # noqa: ASYNC110 - grpc's
             await asyncio.sleep(LOOK)
     await carried.health.close()

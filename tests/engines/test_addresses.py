@@ -51,7 +51,7 @@ def test_a_taken_port_is_refused(host: str) -> None:
         ("192.0.2.1:50051", "Cannot assign requested address"),  # RFC 5737: of nobody
         ("nowhere.invalid:50051", "Name or service not known"),
         ("127.0.0.1:99999", "port must be 0-65535"),
-        ("unix:" + "x" * 200, "path too long"),
+        ("unix:/" + "x" * 200, "path too long"),
     ],
 )
 def test_what_is_no_address_of_this_machine_is_refused(address: str, why: str) -> None:
@@ -76,7 +76,7 @@ def test_a_file_is_no_unix_socket_and_stays(tmp_path: Path) -> None:
 def test_a_unix_socket_is_gone_afterwards(tmp_path: Path) -> None:
     path = tmp_path / "songs.sock"
     with reserved(f"unix://{path}") as address, socket.socket(socket.AF_UNIX) as worker:
-        assert address == f"unix://{path}"
+        assert address == f"unix:{path}"
         worker.bind(str(path))
 
     assert not path.exists()

