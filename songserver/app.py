@@ -103,6 +103,7 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
             metrics = Metrics(map(Method.of, METHODS), CollectorRegistry())
             stack.callback(asyncio.create_task(metrics.tell_in_flight()).cancel)
             outermost.append(metrics)
+        stack.push_async_callback(accounts.audit.settle)
         methods = wire(settings, mongo, accounts, keys, changes, outermost)
         await stack.enter_async_context(keys.following())
         await stack.enter_async_context(changes.following())

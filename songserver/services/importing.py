@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeAlias
 
-import structlog
 from google.rpc.error_details_pb2 import BadRequest
 
 from songs.v1 import song_service_pb2 as pb
@@ -23,8 +22,6 @@ from songserver.storage.songs import Made, NewSong, Songs
 BREATH = 0.003
 """Seconds for which items are checked in one go, before other calls have their turn."""
 
-log = structlog.get_logger()
-
 Checked: TypeAlias = NewSong | InvalidRequest
 
 
@@ -35,7 +32,6 @@ class Importing:
         self._songs = songs
         self._rules = rules
         self._audit = audit
-        self._last_notes: set[asyncio.Task[None]] = set()
 
     async def run(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
@@ -68,18 +64,8 @@ class Importing:
             # Waited for, so that what it fails with is not lost on the loop, where it would be logged as a fault.
             await asyncio.wait([ahead])
             if counts:
-                self._note_later(_ended(call, counts))
-
-    def _note_later(self, event: AuditEvent) -> None:
-        """Records the end of a stream that broke, for which nobody waits."""
-        note = asyncio.create_task(self._audit.note(event))
-        self._last_notes.add(note)
-        note.add_done_callback(self._noted)
-
-    def _noted(self, note: asyncio.Task[None]) -> None:
-        self._last_notes.discard(note)
-        if not note.cancelled() and note.exception():
-            log.error("the end of an import is not in the audit log", error=str(note.exception()))
+                # The stream broke, and nobody waits for it.
+                self._audit.note_later(_ended(call, counts))
 
     async def _next(self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str) -> list[Checked] | None:
         """Reads and checks a message; gives None after the last one."""

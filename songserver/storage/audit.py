@@ -6,6 +6,7 @@ chain has no fork and no gap, and what a change looks at first (whether there is
 made. Changes that wait go into one transaction together.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
@@ -30,6 +31,8 @@ TOGETHER = 32
 others start anew."""
 PAGE = 500
 """Entries that are read at once where all of a user's are."""
+LAST_WORDS = 0.05
+"""Seconds."""
 MOST = 2**63 - 1
 """No entry is past this one."""
 
@@ -50,6 +53,8 @@ class Audit:
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        self._notes: set[asyncio.Task[None]] = set()
+        self._settled = False
         self._entries = mongo.collection("audit")
         self._head = mongo.collection("audit_head")
         self._record_coalesced: Coalescer[tuple[AuditEvent, Change[Any]], Any] = Coalescer(
@@ -83,6 +88,29 @@ class Audit:
             DatabaseFailure: If it cannot be recorded.
         """
         await self.record(event, _nothing)
+
+    def note_later(self, event: AuditEvent) -> None:
+        """Records something for which nobody waits. If that fails, the server's log has it."""
+        if self._settled:
+            _lost(event, "the server has stopped")
+            return
+        note = asyncio.create_task(self._note_or_log(event))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+
+    async def _note_or_log(self, event: AuditEvent) -> None:
+        try:
+            await self.note(event)
+        except DatabaseFailure as error:
+            _lost(event, error.message)
+
+    async def settle(self) -> None:
+        """Waits for what is recorded later; then, at the end of a server, there is no later."""
+        # Calls that were cut off a moment ago have yet to say what became of them.
+        await asyncio.sleep(LAST_WORDS)
+        self._settled = True
+        if self._notes:
+            await asyncio.wait(self._notes, timeout=self._mongo.timeout)
 
     async def page(self, selected: AuditFilter, size: int, before: int = 0) -> tuple[list[AuditEvent], int]:
         """Reads entries, the latest first.
@@ -201,6 +229,17 @@ def _log(events: Iterable[AuditEvent]) -> None:
             target_id=event.target_id,
             request_id=event.request_id,
         )
+
+
+def _lost(event: AuditEvent, why: str) -> None:
+    log.error(
+        "this is not in the audit log",
+        action=event.action,
+        actor_id=event.actor_id,
+        details=dict(event.details),
+        request_id=event.request_id,
+        reason=why,
+    )
 
 
 async def _nothing() -> None:

@@ -1,6 +1,8 @@
 """The audit log as admins see it: each method that the contract calls `audited` is in it, or has not happened."""
 
+import queue
 import secrets
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,8 +36,9 @@ from songs.v1.user_service_pb2 import (
     SetPrivilegeRequest,
 )
 from songserver.app import METHODS
-from songserver.testing import PASSWORD, SongServer
-from tests.conftest import Caller, failure, lasting_server
+from songserver.config import Settings
+from songserver.testing import PASSWORD, SongServer, running_server
+from tests.conftest import Caller, failure, in_process, lasting_server
 
 NEW_PASSWORD = "battery staple horse"
 
@@ -230,6 +233,29 @@ def test_an_import_is_recorded_at_its_beginning_and_with_its_counts_at_its_end(w
     ended, begun = world.events(actor_id=editor.me().id, action="ImportSongs")
     assert begun.details == {"phase": "begun"}
     assert ended.details == {"phase": "ended", "SUCCESS": "1", "SONG_EXISTS": "1", "INVALID_SONG_DETAILS": "1"}
+
+
+@in_process
+@pytest.mark.parametrize("end", ["the client goes", "the server stops"])
+def test_an_import_that_is_cut_off_is_recorded_with_what_is_known_of_it(
+    song_server_settings: Settings, end: str
+) -> None:
+    sent: queue.Queue[ImportSongsRequest | None] = queue.Queue()
+    settings = song_server_settings.model_copy(update={"shutdown_grace": 0.2})
+    with running_server(settings) as server:
+        editor = Caller.new(server, PRIVILEGE_EDITOR)
+        call = editor.songs.ImportSongs(iter(sent.get, None))
+        sent.put(ImportSongsRequest(items=[ImportItem(song=Song(title="A", artists=["A"]))]))
+        assert next(call).results[0].song_id
+        if end == "the client goes":
+            call.cancel()
+            time.sleep(0.5)
+    sent.put(None)
+
+    with running_server(song_server_settings) as again:
+        ended, begun = World(again, Caller.new(again, PRIVILEGE_ADMIN)).events(action="ImportSongs")
+    assert begun.details == {"phase": "begun"}
+    assert ended.details == {"phase": "ended", "SUCCESS": "1"}
 
 
 def test_what_is_refused_is_not_recorded(world: World) -> None:
