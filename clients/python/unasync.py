@@ -3,7 +3,7 @@
     python clients/python/unasync.py
 
 What is async stays hand-written in one place, and both clients have real, typed signatures. Run it
-after each change in `aio`; a test sees to it.
+after each change in `aio`; a test sees to it. With `--check` it fails if that was forgotten.
 """
 
 import re
@@ -17,7 +17,7 @@ TARGET: Final = SOURCE.parent / "sync"
 HEADER: Final = "# Generated from songclient/aio by unasync.py: change it there.\n"
 
 REPLACEMENTS: Final = (
-    (r"from asyncio import Lock, shield", "from threading import Lock"),
+    (r"from asyncio import Lock, shield, sleep", "from threading import Lock\nfrom time import sleep"),
     (r"from asyncio import Queue", "from queue import SimpleQueue as Queue"),
     # A call that blocks cannot be given up from outside.
     (r"await shield\((.+)\)\n", r"\1\n"),
@@ -36,7 +36,10 @@ REPLACEMENTS: Final = (
     (r"\bsongclient\.aio\b", "songclient.sync"),
     (r" \| AsyncIterable\[Entry\]", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
-    (r"\bAsync(Iterable|Iterator|SongClient|Connection|SongCalls|UserCalls)\b", r"\1"),
+    (
+        r"\bAsync(Iterable|Iterator|SongClient|Connection|SongCalls|AccountCalls|ApiKeyCalls|UserCalls|AuditCalls)\b",
+        r"\1",
+    ),
     (r"The client for asyncio\.[^\"]*", "The client without asyncio."),
     (r"concurrent calls; make it\s+where its event loop runs", "threads"),
 )
@@ -66,9 +69,12 @@ def modules() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the modules."""
+    """Write the modules, or check them."""
     for path, source in modules().items():
-        path.write_text(source, "utf-8")
+        if "--check" not in sys.argv:
+            path.write_text(source, "utf-8")
+        elif source != path.read_text("utf-8"):
+            sys.exit(f"{path} is not as the client with asyncio is: run `python {sys.argv[0]}`")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from songclient import (
+    InvalidDataFormat,
     InvalidUserDetails,
+    LastAdmin,
     Privilege,
     PrivilegeError,
     ServerUnavailable,
     Session,
+    SessionNotFound,
     SignInFailed,
     SongClient,
+    TooManyAttempts,
     UsernameExists,
     UserNotFound,
     UserParseError,
@@ -114,6 +118,74 @@ def test_a_session_is_kept_and_gone_on_with(open_client: OpenClient, empty_serve
         second.get_me()
 
 
+def test_sessions_are_listed_and_ended(open_client: OpenClient, empty_server: SongServer) -> None:
+    username, password = empty_server.sign_up("ada")
+    here, there = (open_client(empty_server.address, username=username, password=password) for _ in range(2))
+    here.get_me()
+    there.refresh_session()
+
+    listed = here.list_sessions()
+    assert [session.current for session in listed] == [False, True]
+    here.revoke_session(listed[0].id)
+
+    assert [session.current for session in here.list_sessions()] == [True]
+    with pytest.raises(SessionNotFound):
+        here.revoke_session(listed[0].id)
+    with pytest.raises(InvalidDataFormat):
+        here.revoke_session("nonsense")
+
+
+def test_signing_out_everywhere_ends_all_sessions(open_client: OpenClient, empty_server: SongServer) -> None:
+    username, password = empty_server.sign_up("ada")
+    kept: list[Any] = []
+    open_client(empty_server.address, username=username, password=password, on_session=kept.append).get_me()
+    there = open_client(empty_server.address, session=kept[-1])
+    there.get_me()
+
+    here = open_client(empty_server.address, username=username, password=password)
+    here.sign_out(everywhere=True)
+
+    for client in (here, there):
+        with pytest.raises(SignInFailed):
+            client.get_me()
+    with pytest.raises(SignInFailed):
+        there.sign_out(everywhere=True)
+
+
+def test_the_keys_that_sign_tokens_are_public(open_client: OpenClient, empty_server: SongServer) -> None:
+    (key,) = open_client(empty_server.address).get_signing_keys()
+    assert (key.kty, key.crv, key.alg, key.use) == ("OKP", "Ed25519", "EdDSA", "sig")
+
+
+def test_all_that_is_kept_is_exported(open_client: OpenClient, empty_server: SongServer) -> None:
+    client = open_as(open_client, empty_server, Privilege.PRIVILEGE_EDITOR)
+    made = client.create_song(song())
+
+    items = list(client.export_me())
+
+    assert items[0].user == client.get_me()
+    assert [item.WhichOneof("item") for item in items[1:]].count("session") == 1
+    assert items[-1].song.id == made.id
+    # Whoever stops after the first one leaves a client that goes on.
+    next(iter(client.export_me()))
+    with pytest.raises(SignInFailed):
+        list(open_client(empty_server.address).export_me())
+
+
+def test_guessing_is_told_to_wait(open_client: OpenClient, empty_server: SongServer) -> None:
+    username, password = empty_server.sign_up("ada")
+    client = open_client(empty_server.address)
+    for _ in range(5):
+        with pytest.raises(SignInFailed):
+            client.sign_in(username, "wrong horse")
+
+    with pytest.raises(TooManyAttempts) as caught:
+        client.sign_in(username, password)
+
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after <= 15 * 60
+
+
 def test_a_client_outlives_its_tokens(open_client: OpenClient, song_server_settings: Settings) -> None:
     told: list[Any] = []
     with running_server(song_server_settings.model_copy(update={"access_token_lifetime": 1})) as server:
@@ -178,6 +250,30 @@ def test_an_admin_looks_after_users(admin: SongClient, empty_server: SongServer)
         admin.get_user(user_id="nonsense")
 
 
+def test_a_disabled_user_is_kept_out_until_enabled(
+    admin: SongClient, open_client: OpenClient, empty_server: SongServer
+) -> None:
+    username, password = empty_server.sign_up("ada")
+    ada = open_client(empty_server.address)
+    ada.sign_in(username, password)
+
+    assert admin.disable_user(username=username).disabled
+    with pytest.raises(SignInFailed):
+        ada.sign_in(username, password)
+
+    assert not admin.enable_user(username=username).disabled
+    ada.sign_in(username, password)
+
+
+def test_the_last_admin_stays(admin: SongClient) -> None:
+    me = admin.get_me()
+    with pytest.raises(LastAdmin):
+        admin.disable_user(user_id=me.id)
+    with pytest.raises(LastAdmin):
+        admin.set_privilege(Privilege.PRIVILEGE_EDITOR, user_id=me.id)
+    assert admin.get_me() == me
+
+
 @pytest.mark.parametrize(
     ("user", "given"), [({}, "neither"), ({"username": "ada", "user_id": NOBODY}, "both")], ids=["neither", "both"]
 )
@@ -186,7 +282,8 @@ def test_a_user_is_named_in_one_way(open_client: OpenClient, user: dict[str, Any
 
     with pytest.raises(ValueError, match=f"got {given}"):
         client.get_user(**user)
-    with pytest.raises(ValueError, match=f"got {given}"):
-        client.delete_user(**user)
+    for call in (client.delete_user, client.disable_user, client.enable_user):
+        with pytest.raises(ValueError, match=f"got {given}"):
+            call(**user)
     with pytest.raises(ValueError, match=f"got {given}"):
         client.set_privilege(Privilege.PRIVILEGE_EDITOR, **user)

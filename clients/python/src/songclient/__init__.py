@@ -43,7 +43,11 @@ from songclient.errors import (
     Violation,
 )
 from songclient.sync.client import SongClient
-from songs.v1.access_pb2 import Privilege
+from songs.v1.access_pb2 import Privilege, Scope
+from songs.v1.api_key_pb2 import ApiKey
+from songs.v1.api_key_service_pb2 import CreateApiKeyResponse
+from songs.v1.audit_pb2 import AuditEvent
+from songs.v1.audit_service_pb2 import AuditFilter
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
     ImportResult,
@@ -52,30 +56,39 @@ from songs.v1.song_service_pb2 import (
     SongResult,
 )
 from songs.v1.status_pb2 import StatusCode
-from songs.v1.user_pb2 import Session, User
+from songs.v1.user_pb2 import Session, SessionInfo, User
+from songs.v1.user_service_pb2 import ExportMeResponse, JsonWebKey
 
 __all__ = [
     "TLS",
+    "ApiKey",
     "ApiKeyNotFound",
     "AsyncSongClient",
+    "AuditEvent",
+    "AuditFilter",
+    "CreateApiKeyResponse",
     "Date",
     "DbOperationFailed",
     "DeadlineExceeded",
+    "ExportMeResponse",
     "ImportResult",
     "InternalError",
     "InvalidDataFormat",
     "InvalidPageNumber",
     "InvalidSongDetails",
     "InvalidUserDetails",
+    "JsonWebKey",
     "LastAdmin",
     "ListSongsResponse",
     "Overloaded",
     "Privilege",
     "PrivilegeError",
     "RequestParseError",
+    "Scope",
     "SearchSongsResponse",
     "ServerUnavailable",
     "Session",
+    "SessionInfo",
     "SessionNotFound",
     "SignInFailed",
     "Song",

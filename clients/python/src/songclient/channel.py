@@ -11,11 +11,13 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from songs.v1 import song_service_pb2, user_service_pb2
+from songs.v1 import api_key_service_pb2, audit_service_pb2, song_service_pb2, user_service_pb2
 
 SERVICES: Final = (
     song_service_pb2.DESCRIPTOR.services_by_name["SongService"],
     user_service_pb2.DESCRIPTOR.services_by_name["UserService"],
+    api_key_service_pb2.DESCRIPTOR.services_by_name["ApiKeyService"],
+    audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
 )
 RETRY_POLICY: Final = {
     "maxAttempts": 3,

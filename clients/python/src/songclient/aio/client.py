@@ -4,6 +4,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from songclient.aio.accounts import AsyncAccountCalls
+from songclient.aio.api_keys import AsyncApiKeyCalls
+from songclient.aio.audit import AsyncAuditCalls
 from songclient.aio.connection import AsyncConnection
 from songclient.aio.songs import AsyncSongCalls
 from songclient.aio.users import AsyncUserCalls
@@ -11,7 +14,7 @@ from songclient.channel import TLS
 from songs.v1.user_pb2 import Session
 
 
-class AsyncSongClient(AsyncSongCalls, AsyncUserCalls):
+class AsyncSongClient(AsyncSongCalls, AsyncAccountCalls, AsyncApiKeyCalls, AsyncUserCalls, AsyncAuditCalls):
     """A client of the song server.
 
     It signs in with the first call that needs it, renews its session by itself, and sends again
@@ -30,6 +33,7 @@ class AsyncSongClient(AsyncSongCalls, AsyncUserCalls):
         username: str | None = None,
         password: str | None = None,
         session: Session | None = None,
+        api_key: str | None = None,
         on_session: Callable[[Session | None], None] | None = None,
         tls: TLS | None = None,
         timeout: float = 10.0,
@@ -38,21 +42,27 @@ class AsyncSongClient(AsyncSongCalls, AsyncUserCalls):
 
         `username` and `password` sign in when there is no session, or when it is over; `session`
         goes on with one that was kept. `on_session` is called with every new session, so that it
-        can be kept, and with None when it is over. Without `tls` the connection is not encrypted.
+        can be kept, and with None when it is over. `api_key` takes the place of all these. Without
+        `tls` the connection is not encrypted.
 
-        Raises ValueError for a user name without a password, or a password without a user name.
+        Raises ValueError for a user name without a password, a password without a user name, or an
+        API key beside either of them or a session.
         """
         connection = AsyncConnection(
             address,
             username=username,
             password=password,
             session=session,
+            api_key=api_key,
             on_session=on_session,
             tls=tls,
             timeout=timeout,
         )
         AsyncSongCalls.__init__(self, connection)
+        AsyncAccountCalls.__init__(self, connection)
+        AsyncApiKeyCalls.__init__(self, connection)
         AsyncUserCalls.__init__(self, connection)
+        AsyncAuditCalls.__init__(self, connection)
 
     async def __aenter__(self) -> Self:
         return self

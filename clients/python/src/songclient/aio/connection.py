@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from asyncio import Lock, shield
-from collections.abc import Callable
+from asyncio import Lock, shield, sleep
+from collections.abc import AsyncIterator, Callable
 from typing import Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from songclient.channel import TLS, open_aio_channel
-from songclient.errors import SignInFailed, read_error
+from songclient.errors import Overloaded, SignInFailed, TooManyCalls, read_error
 from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2 import (
     GetMeRequest,
@@ -27,6 +27,8 @@ R = TypeVar("R", bound=Message)
 
 RENEW_AFTER: Final = 0.9
 """Which part of an access token's life passes before it is renewed."""
+RESENDS: Final = 2
+"""How often a call is sent again that the server had no room for."""
 
 
 class AsyncConnection:
@@ -34,6 +36,7 @@ class AsyncConnection:
 
     A session is renewed shortly before its access token ends, and once when the server refuses it
     all the same. A refresh token is good for one use: calls that come together share one renewal.
+    With an API key there is no session, and nothing to renew.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class AsyncConnection:
         username: str | None,
         password: str | None,
         session: Session | None,
+        api_key: str | None,
         on_session: Callable[[Session | None], None] | None,
         tls: TLS | None,
         timeout: float,
@@ -50,6 +54,8 @@ class AsyncConnection:
         if (username is None) != (password is None):
             missing = "password" if password is None else "username"
             raise ValueError(f"to sign in, give username and password together: {missing} is missing")
+        if api_key is not None and (username is not None or session is not None):
+            raise ValueError("an API key stands alone: give neither username and password nor a session with it")
         self.address = address
         self.channel = open_aio_channel(address, tls)
         self.users = UserServiceStub(self.channel)
@@ -57,6 +63,7 @@ class AsyncConnection:
             None if username is None or password is None else SignInRequest(username=username, password=password)
         )
         self._session = session
+        self._api_key = api_key
         self._renew_at = _renewal_time(session)
         self._on_session = on_session
         self._timeout = timeout
@@ -75,46 +82,72 @@ class AsyncConnection:
         *,
         renew: bool = True,
     ) -> R:
-        """Make a call in the session.
+        """Make a call in the session, or with the API key.
 
         It is made again once if the server refuses the session and this can be renewed; not so
         without `renew`. Raises SongClientError.
         """
         session = await self._current()
         try:
-            return await self.send(method, request, timeout, session)
+            return await self.send(method, request, timeout, self._token(session))
         except SignInFailed:
             if session is None or not renew:
                 raise
             session = await shield(self._renew(session))
             if session is None:
                 raise
-        return await self.send(method, request, timeout, session)
+        return await self.send(method, request, timeout, self._token(session))
 
     async def send(
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
         request: Q,
         timeout: float | None = None,
-        session: Session | None = None,
+        token: str | None = None,
     ) -> R:
-        """Make a call, in a session or outside of one. Raises SongClientError."""
+        """Make a call, with a token or without.
+
+        What the server had no room for, it has not begun: it is sent again when the server says, if
+        that is within the timeout. Raises SongClientError.
+        """
+        give_up = time.monotonic() + (self._timeout if timeout is None else timeout)
+        resent = 0
+        while True:
+            try:
+                return await method(request, timeout=give_up - time.monotonic(), metadata=_metadata(token))
+            except grpc.RpcError as error:
+                failure = read_error(error, self.address)
+                wait = failure.retry_after if isinstance(failure, Overloaded | TooManyCalls) else None
+                if wait is None or resent == RESENDS or time.monotonic() + wait >= give_up:
+                    raise failure from error
+            await sleep(wait)
+            resent += 1
+
+    async def stream(
+        self, method: grpc.aio.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None
+    ) -> AsyncIterator[R]:
+        """Make a call that is answered with a stream. `timeout` is of the whole. Raises SongClientError."""
+        # What must be renewed of the session is so before: a stream cannot begin again.
+        await self.check()
+        call = method(request, timeout=timeout, metadata=await self.metadata())
         try:
-            return await method(
-                request,
-                timeout=self._timeout if timeout is None else timeout,
-                metadata=_metadata(session),
-            )
+            async for response in call:
+                yield response
         except grpc.RpcError as error:
             raise read_error(error, self.address) from error
+        finally:
+            # Whoever stops before the end leaves no call behind.
+            call.cancel()
 
     async def check(self, timeout: float | None = None) -> None:
         """Make sure of the session, renewed if it must be. Raises SignInFailed."""
-        await self.call(self.users.GetMe, GetMeRequest(), timeout)
+        # An API key is not renewed, and may not be for GetMe.
+        if self._session is not None or self._api_key is None:
+            await self.call(self.users.GetMe, GetMeRequest(), timeout)
 
     async def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Get the metadata of a call in the session."""
-        return _metadata(await self._current())
+        """Get the metadata of a call in the session, or with the API key."""
+        return _metadata(self._token(await self._current()))
 
     async def sign_in(self, username: str, password: str, timeout: float | None) -> SignInResponse:
         """Begin a session, in place of the one there is."""
@@ -133,6 +166,7 @@ class AsyncConnection:
     async def forget(self) -> None:
         """Drop session and credentials."""
         async with self._lock:
+            self._api_key = None
             self._credentials = None
             self._set(None)
 
@@ -143,6 +177,9 @@ class AsyncConnection:
                 username=username or self._credentials.username,
                 password=password or self._credentials.password,
             )
+
+    def _token(self, session: Session | None) -> str | None:
+        return self._api_key if session is None else session.access_token
 
     async def _current(self) -> Session | None:
         """Get the session, begun or renewed if it is time."""
@@ -177,8 +214,8 @@ class AsyncConnection:
         return session
 
 
-def _metadata(session: Session | None) -> tuple[tuple[str, str], ...]:
-    return () if session is None else (("authorization", f"Bearer {session.access_token}"),)
+def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
 def _renewal_time(session: Session | None) -> float:

@@ -6,13 +6,16 @@ from types import TracebackType
 from typing import Self
 
 from songclient.channel import TLS
+from songclient.sync.accounts import AccountCalls
+from songclient.sync.api_keys import ApiKeyCalls
+from songclient.sync.audit import AuditCalls
 from songclient.sync.connection import Connection
 from songclient.sync.songs import SongCalls
 from songclient.sync.users import UserCalls
 from songs.v1.user_pb2 import Session
 
 
-class SongClient(SongCalls, UserCalls):
+class SongClient(SongCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
     """A client of the song server.
 
     It signs in with the first call that needs it, renews its session by itself, and sends again
@@ -31,6 +34,7 @@ class SongClient(SongCalls, UserCalls):
         username: str | None = None,
         password: str | None = None,
         session: Session | None = None,
+        api_key: str | None = None,
         on_session: Callable[[Session | None], None] | None = None,
         tls: TLS | None = None,
         timeout: float = 10.0,
@@ -39,21 +43,27 @@ class SongClient(SongCalls, UserCalls):
 
         `username` and `password` sign in when there is no session, or when it is over; `session`
         goes on with one that was kept. `on_session` is called with every new session, so that it
-        can be kept, and with None when it is over. Without `tls` the connection is not encrypted.
+        can be kept, and with None when it is over. `api_key` takes the place of all these. Without
+        `tls` the connection is not encrypted.
 
-        Raises ValueError for a user name without a password, or a password without a user name.
+        Raises ValueError for a user name without a password, a password without a user name, or an
+        API key beside either of them or a session.
         """
         connection = Connection(
             address,
             username=username,
             password=password,
             session=session,
+            api_key=api_key,
             on_session=on_session,
             tls=tls,
             timeout=timeout,
         )
         SongCalls.__init__(self, connection)
+        AccountCalls.__init__(self, connection)
+        ApiKeyCalls.__init__(self, connection)
         UserCalls.__init__(self, connection)
+        AuditCalls.__init__(self, connection)
 
     def __enter__(self) -> Self:
         return self

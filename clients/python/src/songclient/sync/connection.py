@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Lock
+from time import sleep
 from typing import Final, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
 from songclient.channel import TLS, open_channel
-from songclient.errors import SignInFailed, read_error
+from songclient.errors import Overloaded, SignInFailed, TooManyCalls, read_error
 from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2 import (
     GetMeRequest,
@@ -28,6 +29,8 @@ R = TypeVar("R", bound=Message)
 
 RENEW_AFTER: Final = 0.9
 """Which part of an access token's life passes before it is renewed."""
+RESENDS: Final = 2
+"""How often a call is sent again that the server had no room for."""
 
 
 class Connection:
@@ -35,6 +38,7 @@ class Connection:
 
     A session is renewed shortly before its access token ends, and once when the server refuses it
     all the same. A refresh token is good for one use: calls that come together share one renewal.
+    With an API key there is no session, and nothing to renew.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class Connection:
         username: str | None,
         password: str | None,
         session: Session | None,
+        api_key: str | None,
         on_session: Callable[[Session | None], None] | None,
         tls: TLS | None,
         timeout: float,
@@ -51,6 +56,8 @@ class Connection:
         if (username is None) != (password is None):
             missing = "password" if password is None else "username"
             raise ValueError(f"to sign in, give username and password together: {missing} is missing")
+        if api_key is not None and (username is not None or session is not None):
+            raise ValueError("an API key stands alone: give neither username and password nor a session with it")
         self.address = address
         self.channel = open_channel(address, tls)
         self.users = UserServiceStub(self.channel)
@@ -58,6 +65,7 @@ class Connection:
             None if username is None or password is None else SignInRequest(username=username, password=password)
         )
         self._session = session
+        self._api_key = api_key
         self._renew_at = _renewal_time(session)
         self._on_session = on_session
         self._timeout = timeout
@@ -76,46 +84,70 @@ class Connection:
         *,
         renew: bool = True,
     ) -> R:
-        """Make a call in the session.
+        """Make a call in the session, or with the API key.
 
         It is made again once if the server refuses the session and this can be renewed; not so
         without `renew`. Raises SongClientError.
         """
         session = self._current()
         try:
-            return self.send(method, request, timeout, session)
+            return self.send(method, request, timeout, self._token(session))
         except SignInFailed:
             if session is None or not renew:
                 raise
             session = self._renew(session)
             if session is None:
                 raise
-        return self.send(method, request, timeout, session)
+        return self.send(method, request, timeout, self._token(session))
 
     def send(
         self,
         method: grpc.UnaryUnaryMultiCallable[Q, R],
         request: Q,
         timeout: float | None = None,
-        session: Session | None = None,
+        token: str | None = None,
     ) -> R:
-        """Make a call, in a session or outside of one. Raises SongClientError."""
+        """Make a call, with a token or without.
+
+        What the server had no room for, it has not begun: it is sent again when the server says, if
+        that is within the timeout. Raises SongClientError.
+        """
+        give_up = time.monotonic() + (self._timeout if timeout is None else timeout)
+        resent = 0
+        while True:
+            try:
+                return method(request, timeout=give_up - time.monotonic(), metadata=_metadata(token))
+            except grpc.RpcError as error:
+                failure = read_error(error, self.address)
+                wait = failure.retry_after if isinstance(failure, Overloaded | TooManyCalls) else None
+                if wait is None or resent == RESENDS or time.monotonic() + wait >= give_up:
+                    raise failure from error
+            sleep(wait)
+            resent += 1
+
+    def stream(self, method: grpc.UnaryStreamMultiCallable[Q, R], request: Q, timeout: float | None) -> Iterator[R]:
+        """Make a call that is answered with a stream. `timeout` is of the whole. Raises SongClientError."""
+        # What must be renewed of the session is so before: a stream cannot begin again.
+        self.check()
+        call = method(request, timeout=timeout, metadata=self.metadata())
         try:
-            return method(
-                request,
-                timeout=self._timeout if timeout is None else timeout,
-                metadata=_metadata(session),
-            )
+            for response in call:
+                yield response
         except grpc.RpcError as error:
             raise read_error(error, self.address) from error
+        finally:
+            # Whoever stops before the end leaves no call behind.
+            call.cancel()
 
     def check(self, timeout: float | None = None) -> None:
         """Make sure of the session, renewed if it must be. Raises SignInFailed."""
-        self.call(self.users.GetMe, GetMeRequest(), timeout)
+        # An API key is not renewed, and may not be for GetMe.
+        if self._session is not None or self._api_key is None:
+            self.call(self.users.GetMe, GetMeRequest(), timeout)
 
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Get the metadata of a call in the session."""
-        return _metadata(self._current())
+        """Get the metadata of a call in the session, or with the API key."""
+        return _metadata(self._token(self._current()))
 
     def sign_in(self, username: str, password: str, timeout: float | None) -> SignInResponse:
         """Begin a session, in place of the one there is."""
@@ -133,6 +165,7 @@ class Connection:
     def forget(self) -> None:
         """Drop session and credentials."""
         with self._lock:
+            self._api_key = None
             self._credentials = None
             self._set(None)
 
@@ -143,6 +176,9 @@ class Connection:
                 username=username or self._credentials.username,
                 password=password or self._credentials.password,
             )
+
+    def _token(self, session: Session | None) -> str | None:
+        return self._api_key if session is None else session.access_token
 
     def _current(self) -> Session | None:
         """Get the session, begun or renewed if it is time."""
@@ -176,8 +212,8 @@ class Connection:
         return session
 
 
-def _metadata(session: Session | None) -> tuple[tuple[str, str], ...]:
-    return () if session is None else (("authorization", f"Bearer {session.access_token}"),)
+def _metadata(token: str | None) -> tuple[tuple[str, str], ...]:
+    return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
 def _renewal_time(session: Session | None) -> float:

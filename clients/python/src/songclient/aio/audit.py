@@ -1,0 +1,30 @@
+"""The calls of AuditService."""
+
+from collections.abc import AsyncIterator
+
+from songclient.aio.connection import AsyncConnection
+from songclient.aio.paging import pages
+from songs.v1.audit_pb2 import AuditEvent
+from songs.v1.audit_service_pb2 import AuditFilter, ListAuditEventsRequest, ListAuditEventsResponse
+from songs.v1.audit_service_pb2_grpc import AuditServiceStub
+
+
+class AsyncAuditCalls:
+    """Reads the audit log, for administrators."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._audit = AuditServiceStub(connection.channel)
+
+    async def list_audit_events(
+        self, *, filter: AuditFilter | None = None, page_size: int = 0, timeout: float | None = None
+    ) -> AsyncIterator[AuditEvent]:
+        """Go over the recorded events that match, the latest first, page by page as they are asked for."""
+
+        async def fetch(page_token: str) -> ListAuditEventsResponse:
+            request = ListAuditEventsRequest(filter=filter, page_size=page_size, page_token=page_token)
+            return await self._connection.call(self._audit.ListAuditEvents, request, timeout)
+
+        async for page in pages(fetch):
+            for event in page.events:
+                yield event
