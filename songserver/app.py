@@ -5,7 +5,7 @@ processes serve, is in `groundwork.py`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from songserver.auth.callers import Callers
 from songserver.auth.credentials import Bounds, Credentials
 from songserver.auth.key_ring import KeyRing
 from songserver.auth.tokens import Tokens
+from songserver.certificates import Certificates, read_certificates
 from songserver.config import Settings
 from songserver.engines import grpcio
 from songserver.groundwork import groundwork, make_accounts
@@ -27,6 +28,7 @@ from songserver.health import Health
 from songserver.interceptors.auth import Auth
 from songserver.interceptors.errors import errors
 from songserver.interceptors.limits import Limits
+from songserver.interceptors.rates import Rates
 from songserver.interceptors.telemetry import telemetry
 from songserver.interceptors.validation import Validation
 from songserver.lookout import Lookout
@@ -165,6 +167,7 @@ def wire(
         *outermost,
         errors,
         telemetry,
+        Rates(settings.peer_calls, settings.peer_calls_burst),
         Limits(settings.max_calls, settings.mongodb_timeout, database_within),
         Auth(tokens, callers),
         Validation(rules),
@@ -179,7 +182,7 @@ def wire(
 
 
 def wire_standard(settings: Settings, health: Health, rules: Rules) -> list[tuple[Method, Handler]]:
-    """Gives the methods of the standard services. They are for everyone, and however many calls are in flight."""
+    """Gives the methods of the standard services. They are for everyone, however many and fast the calls are."""
     interceptors: list[Interceptor] = [errors, Validation(rules)]
     methods = handlers(health, HEALTH_SERVICE, interceptors, PRIVILEGE_PUBLIC)
     if settings.reflection:
@@ -196,11 +199,18 @@ class Carried(NamedTuple):
     health: Health
     address: str
     """Where it listens, host:port."""
+    renew: Callable[[Certificates], None]
+    """Takes new certificates, for the connections that come from now on."""
 
 
 @asynccontextmanager
 async def carrying(
-    settings: Settings, mongo: Mongo, accounts: Accounts, *, shares_port: bool = False
+    settings: Settings,
+    mongo: Mongo,
+    accounts: Accounts,
+    certificates: Certificates | None,
+    *,
+    shares_port: bool = False,
 ) -> AsyncIterator[Carried]:
     """Runs a server on grpcio: servicers, health, reflection. On the way out calls in flight finish within the grace.
 
@@ -208,6 +218,7 @@ async def carrying(
         settings: The settings.
         mongo: The database, on which the groundwork is done.
         accounts: What making users takes.
+        certificates: What it serves with; None: without TLS.
         shares_port: Whether it is one of several workers on the same port.
 
     Raises:
@@ -222,11 +233,16 @@ async def carrying(
             from grpc_channelz.v1 import channelz  # noqa: PLC0415 - hardly anyone wants it
 
             channelz.add_channelz_servicer(server)
-        address = grpcio.add_port(server, settings, shares_port=shares_port)
+        tls = grpcio.Tls(certificates) if certificates else None
+        address = grpcio.add_port(server, settings, tls, shares_port=shares_port)
         await server.start()
         stack.push_async_callback(server.stop, settings.shutdown_grace)
         stack.push_async_callback(health.close)
-        yield Carried(server, health, address)
+        yield Carried(server, health, address, tls.renew if tls else _without_tls)
+
+
+def _without_tls(_: Certificates) -> None:
+    """A worker that leaves, without TLS, hears of the certificates of those that have taken its place."""
 
 
 @asynccontextmanager
@@ -236,13 +252,15 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
     Raises:
         EmbeddedMongoError, DatabaseFailure: If there is no MongoDB.
         KeysError: If the keys cannot be used.
+        CertificatesError: If the certificates cannot be used.
         ListenError: If the address cannot be served on.
     """
     async with AsyncExitStack() as stack:
         mongo = (await stack.enter_async_context(groundwork(settings))).mongo
         accounts = make_accounts(settings, mongo)
         stack.callback(accounts.passwords.close)
-        carried = await stack.enter_async_context(carrying(settings, mongo, accounts))
+        certificates = read_certificates(settings)
+        carried = await stack.enter_async_context(carrying(settings, mongo, accounts, certificates))
         lookout = Lookout(mongo, carried.health.tell)
         stack.push_async_callback(lookout.stop)
         await lookout.start()

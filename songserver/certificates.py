@@ -16,6 +16,9 @@ INTERVAL = 1.0
 RSA_BITS = 2048
 """That an RSA key has at least, and all TLS libraries take."""
 
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+"""Of which a key may be too."""
+
 log = structlog.get_logger()
 
 
@@ -75,3 +78,50 @@ def _read_or_why(settings: Settings) -> "Certificates | CertificatesError | None
         return _read(settings)
     except CertificatesError as error:
         return error
+
+
+def _read(settings: Settings) -> Certificates | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    authorities = _text(settings.tls_client_ca) if settings.tls_client_ca else None
+    return Certificates(_text(settings.tls_certificate), _text(settings.tls_key), authorities)
+
+
+def _text(file: Path) -> str:
+    try:
+        # What is no text is no PEM, as `_check` will say.
+        return file.read_text(errors="replace")
+    except OSError as error:
+        raise CertificatesError(f"cannot read {file}: name a PEM file that the server may read") from error
+
+
+def _check(found: Certificates, settings: Settings) -> datetime:
+    """Looks into the files, of which gRPC would only say that it cannot bind; gives until when they are good."""
+    # 20 ms of imports, for who has TLS.
+    from cryptography import x509  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
+    certificate_file, key_file = settings.tls_certificate, settings.tls_key
+    try:
+        certificate, *_ = x509.load_pem_x509_certificates(found.chain.encode())
+        key = load_pem_private_key(found.key.encode(), None)
+        if key.public_key() != certificate.public_key():
+            raise ValueError("the key is another certificate's")  # noqa: TRY301
+    except (ValueError, TypeError) as error:
+        raise CertificatesError(
+            f"{certificate_file} and {key_file} are no PEM certificate and its key, unencrypted: {error}"
+        ) from error
+    strong = isinstance(key, rsa.RSAPrivateKey) and key.key_size >= RSA_BITS
+    if not strong and not (isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in CURVES):
+        raise CertificatesError(
+            f"{key_file}: make a key of P-256, P-384 or P-521, or of RSA with {RSA_BITS} bits or more"
+        )
+    if certificate.not_valid_after_utc <= datetime.now(UTC):
+        raise CertificatesError(f"{certificate_file} has ended on {certificate.not_valid_after_utc}: renew it")
+    if found.authorities is not None:
+        try:
+            x509.load_pem_x509_certificates(found.authorities.encode())
+        except ValueError as error:
+            raise CertificatesError(f"{settings.tls_client_ca} has no PEM certificates: {error}") from error
+    return certificate.not_valid_after_utc

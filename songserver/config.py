@@ -1,7 +1,6 @@
 """Every setting of the server: its type, default and unit. Where they are read from: `sources.py`."""
 
 import os
-import ssl
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -126,6 +125,29 @@ class Settings(BaseModel):
     max_message_bytes: int = Field(
         default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes."
     )
+    max_metadata_bytes: int = Field(
+        default=16_384,
+        ge=4096,
+        le=1_048_576,
+        multiple_of=1024,  # Envoy counts so
+        description="Size of a call's metadata at the most, in bytes, each entry with 32 more; a multiple of 1024.",
+    )
+    max_connection_streams: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None,
+        description="Calls in flight on one connection at the most; clients hold further ones back. "
+        "Default: 100 more than max_calls.",
+    )
+    peer_calls: float = Field(
+        default=10_000.0,
+        gt=0,
+        description="Calls a second from one address (of IPv6: the first 64 bits) that a worker takes in the long run; "
+        "further ones answer TOO_MANY_CALLS. Set it to what one of your clients may need.",
+    )
+    peer_calls_burst: int = Field(
+        default=20_000,
+        ge=1,
+        description="Calls that an address may have saved up while it made fewer.",
+    )
     shutdown_grace: float = Field(
         default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop."
     )
@@ -161,6 +183,12 @@ class Settings(BaseModel):
         """Where the keys are, wherever that is said."""
         return self.keys_directory or self.data_directory / "keys"
 
+    @property
+    def connection_streams(self) -> int:
+        """Calls in flight on one connection at the most, wherever that is said."""
+        # It is we who refuse calls, and health checks have room.
+        return self.max_connection_streams or self.max_calls + 100
+
     @model_validator(mode="after")
     def _a_unix_socket_has_one_worker(self) -> "Settings":
         if self.listen.startswith("unix:") and self.workers and self.workers > 1:
@@ -181,25 +209,7 @@ class Settings(BaseModel):
             raise ValueError("tls_certificate and tls_key need each other: set both or none")
         if self.tls_client_ca and not self.tls_certificate:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
-        for file in (self.tls_certificate, self.tls_key, self.tls_client_ca):
-            if file and not os.access(file, os.R_OK):
-                raise ValueError(f"cannot read {file}: name a PEM file that the server may read")
-        if self.tls_certificate:
-            _check_pem(self.tls_certificate, self.tls_key, self.tls_client_ca)
         return self
-
-
-def _check_pem(certificate: Path, key: Path | None, authorities: Path | None) -> None:
-    """Looks into the files: grpc would only say that it cannot bind, or refuse every client."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key, password="")
-    except OSError as error:
-        raise ValueError(f"{certificate} and {key} are no PEM certificate and its key, unencrypted: {error}") from error
-    try:
-        context.load_verify_locations(authorities or certificate)
-    except OSError as error:
-        raise ValueError(f"{authorities} has no PEM certificates: {error}") from error
 
 
 def environment_name(setting: str) -> str:

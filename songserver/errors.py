@@ -158,6 +158,12 @@ class Overloaded(SongServerError):
     code = status_pb2.OVERLOADED
 
 
+class TooManyCalls(SongServerError):
+    """One peer makes more calls than the operator allows it."""
+
+    code = status_pb2.TOO_MANY_CALLS
+
+
 class SignInFailure(SongServerError):
     """Wrong credentials, or a token that is missing, expired, forged or revoked."""
 

@@ -5,6 +5,7 @@ request (or an async iterator of requests) and the `Call`, and gives the respons
 """
 
 import functools
+import ipaddress
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -24,6 +25,9 @@ from songs.v1.access_pb2 import SCOPE_UNSPECIFIED, Privilege, Scope
 
 DEADLINE_MARGIN = 0.05
 """Seconds before the caller's deadline at which the database's time is up, so that the caller still hears of it."""
+
+UNIX_PEER = "unix"
+"""The address of who comes by a Unix socket."""
 
 Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
@@ -109,6 +113,7 @@ class Call:
         "method",
         "metadata",
         "peer",
+        "client_name",
         "deadline",
         "receive",
         "send",
@@ -124,6 +129,7 @@ class Call:
         *,
         metadata: Metadata,
         peer: str,
+        client_name: Callable[[], str] = str,
         timeout: float | None,
         receive: Receive,
         send: Send,
@@ -133,6 +139,7 @@ class Call:
             method: What is called.
             metadata: The request's headers.
             peer: The address that the call comes from.
+            client_name: Gives the name in the client's certificate; empty if it has shown none.
             timeout: Seconds until the caller's deadline; None if it set none.
             receive: Gives its requests.
             send: Takes its responses.
@@ -140,6 +147,7 @@ class Call:
         self.method = method
         self.metadata = metadata
         self.peer = peer
+        self.client_name = client_name
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.receive = receive
         self.send = send
@@ -165,6 +173,11 @@ class Call:
         """The peer's address without its port; of a Unix socket, "unix"."""
         scheme, _, rest = unquote(self.peer).partition(":")
         return rest.rpartition(":")[0].strip("[]") if scheme in ("ipv4", "ipv6") else scheme
+
+    @property
+    def network(self) -> str:
+        """What of the address stays the same for one client: all of IPv4, the first 64 bits of IPv6."""
+        return network_of(self.address)
 
     @property
     def caller(self) -> Caller:
@@ -230,3 +243,14 @@ def _dispatch(method: Method, behaviour: Callable[[Any, Call], Any]) -> Handler:
                 await call.send(response)
 
     return stream if method.server_streaming else unary
+
+
+def network_of(address: str) -> str:
+    """Gives what of an address stays the same for one client: all of IPv4, the first 64 bits of IPv6."""
+    if ":" not in address:
+        return address
+    try:
+        ip = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))

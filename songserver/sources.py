@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from songserver.certificates import CertificatesError, read_certificates
 from songserver.config import PREFIX, Settings, environment_name
 from songserver.foreseen import Foreseen
 
@@ -77,11 +78,15 @@ def load_settings(flags: Mapping[str, Any] = MappingProxyType({}), file: Path | 
         model_config = SettingsConfigDict(toml_file=file)
 
     try:
-        return Sourced(**flags)
+        settings = Sourced(**flags)
+        read_certificates(settings)
     except ValidationError as error:
         raise SettingsError("\n".join(map(_describe, error.errors()))) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is no TOML: {error}") from error
+    except CertificatesError as error:
+        raise SettingsError(str(error)) from error
+    return settings
 
 
 def _check_readable(file: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from songserver.certificates import CertificatesError, followed, read_certificates
 from songserver.config import Settings
 from songserver.cores import available_cores
 from songserver.engines.addresses import UNIX, is_local, reserved
@@ -46,6 +47,9 @@ class Supervisor:
             settings: The settings.
             address: Where workers listen.
             folder: A directory that is there as long as the supervisor, for sockets and what workers count.
+
+        Raises:
+            CertificatesError: If those of the settings cannot be used.
         """
         self.restarts = 0
         """How often a worker was restarted after it had died."""
@@ -57,6 +61,7 @@ class Supervisor:
         """Hears of each worker, by its process id, that has ended."""
         self._asked = settings
         self._settings = settings.model_copy(update={"listen": address})
+        self._certificates = read_certificates(settings)
         self._folder = folder
         self._mongodb_uri = ""
         self._serving: dict[int, WorkerProcess] = {}
@@ -87,11 +92,12 @@ class Supervisor:
         """
         self._mongodb_uri = mongodb_uri
         workers = list(self._processes)
-        await asyncio.gather(*(worker.serve(self._settings, mongodb_uri, self.status) for worker in workers))
+        await asyncio.gather(*map(self._give_task, workers))
         self._serving = {worker.number: worker for worker in sorted(workers, key=lambda worker: worker.number)}
         # One that has died since then was nobody's to restart.
         for worker in workers:
             self._spawn(self._look_after(worker))
+        self._spawn(self._follow_certificates())
 
     async def tell(self, status: ServingStatus) -> None:
         """Has clients told a new health."""
@@ -106,21 +112,23 @@ class Supervisor:
         """
         try:
             asked = read()
-        except SettingsError as error:
+            certificates = read_certificates(asked)
+        except (SettingsError, CertificatesError) as error:
             log.error("settings that cannot be used: all stays as it is", reason=str(error))  # noqa: TRY400 - no fault of ours
             return
         kept = [name for name in FIXED if getattr(asked, name) != getattr(self._asked, name)]
         if kept:
             log.warning("settings that change only when the server is started anew", settings=kept)
-        before, old = self._settings, set(self._serving.values())
+        before, old, certificates_before = self._settings, set(self._serving.values()), self._certificates
         self._settings = asked.model_copy(update={name: getattr(before, name) for name in FIXED})
+        self._certificates = certificates
         count = worker_count(self._settings)
         for number in range(1, count + 1):
             try:
                 worker = await self._start_serving(number)
             except WorkerFailed as error:
                 log.error("no worker can serve with the new settings: those that are there stay", reason=str(error))  # noqa: TRY400
-                self._settings = before
+                self._settings, self._certificates = before, certificates_before
                 return
             self._take_place(worker, before)
         for number in [number for number in self._serving if number > count]:
@@ -153,15 +161,24 @@ class Supervisor:
     async def _start(self, number: int) -> WorkerProcess:
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         environment = {"PROMETHEUS_MULTIPROC_DIR": str(self._folder)} if self._settings.metrics_listen else {}
-        worker = await WorkerProcess.start(number, self._settings, folder, environment)
+        worker = await WorkerProcess.start(number, self._settings, self._certificates, folder, environment)
         self._processes.add(worker)
         return worker
 
     async def _start_serving(self, number: int) -> WorkerProcess:
         worker = await self._start(number)
         self._spawn(self._look_after(worker))
-        await worker.serve(self._settings, self._mongodb_uri, self.status)
+        await self._give_task(worker)
         return worker
+
+    async def _give_task(self, worker: WorkerProcess) -> None:
+        await worker.serve(self._settings, self._mongodb_uri, self._certificates, self.status)
+
+    async def _follow_certificates(self) -> None:
+        async for certificates in followed(lambda: self._settings):
+            self._certificates = certificates
+            for worker in self._processes:
+                worker.renew(certificates)
 
     async def _look_after(self, worker: WorkerProcess) -> None:
         """Waits for the end of a worker, and restarts it if it was not meant to end."""
@@ -232,6 +249,7 @@ async def supervising(settings: Settings, say: Callable[[str], None]) -> AsyncIt
     Raises:
         EmbeddedMongoError, DatabaseFailure: If there is no MongoDB.
         KeysError: If the keys cannot be used.
+        CertificatesError: If the certificates cannot be used.
         ListenError: If the address cannot be served on.
         WorkerFailed: If a worker cannot serve for another reason.
     """

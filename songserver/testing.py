@@ -30,6 +30,7 @@ from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver import app
 from songserver.app import Running
+from songserver.certificates import read_certificates
 from songserver.config import Settings
 from songserver.engines.addresses import reserved
 from songserver.groundwork import groundwork, make_accounts
@@ -137,13 +138,14 @@ async def _serving_in_a_worker(settings: Settings) -> AsyncIterator[Running]:
         address = stack.enter_context(reserved(settings.listen))
         settings = settings.model_copy(update={"listen": address})
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="songserver-")))
-        worker = await WorkerProcess.start(1, settings, folder, {})
+        certificates = read_certificates(settings)
+        worker = await WorkerProcess.start(1, settings, certificates, folder, {})
         stack.push_async_callback(worker.kill)
 
         async def tell(status: ServingStatus) -> None:
             worker.tell_health(status)
 
-        await worker.serve(settings, ground.mongodb_uri, "SERVING")
+        await worker.serve(settings, ground.mongodb_uri, certificates, "SERVING")
         stack.push_async_callback(worker.drain, settings.shutdown_grace)
         lookout = Lookout(ground.mongo, tell)
         stack.push_async_callback(lookout.stop)

@@ -2,8 +2,8 @@
 
 They talk over a Unix socket, whose descriptor stands in the variable `SONGSERVER_CONTROL`, in lines of JSON:
 
-    supervisor: {"worker": 1, "settings": {...}, "mongodb_uri": "..."} first,
-        then {"health": "SERVING" | "NOT_SERVING"} and {"drain": seconds}
+    supervisor: {"worker": 1, "settings": {...}, "mongodb_uri": "...", "certificates": {...}} first,
+        then {"health": "SERVING" | "NOT_SERVING"}, {"certificates": {...}} and {"drain": seconds}
     worker: {"ready": true} or {"failed": "why"}; while it drains {"turned_away": true} once new connections go to
         other workers, and {"idle": true} at the end
 
@@ -17,6 +17,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from pydantic import SecretStr
+
+from songserver.certificates import Certificates
 from songserver.config import Settings
 
 CONTROL_VARIABLE = "SONGSERVER_CONTROL"
@@ -32,7 +35,9 @@ class Task(NamedTuple):
     number: int
     """The worker's, from 1 on; another one takes it over when it has died."""
     settings: Settings
-    mongodb_uri: str
+    mongodb_uri: SecretStr
+    certificates: Certificates | None
+    """Without them it serves without TLS."""
 
 
 class Control:
@@ -58,8 +63,13 @@ class Control:
         order = await self._order()
         if order is None:
             raise EOFError
-        uri = order["mongodb_uri"]
-        return Task(order["worker"], Settings.model_validate({**order["settings"], "mongodb_uri": uri}), uri)
+        uri, certificates = SecretStr(order["mongodb_uri"]), order["certificates"]
+        return Task(
+            order["worker"],
+            Settings.model_validate({**order["settings"], "mongodb_uri": uri}),
+            uri,
+            Certificates(**certificates) if certificates else None,
+        )
 
     def ready(self) -> None:
         """Tells that calls are taken."""
@@ -74,18 +84,24 @@ class Control:
         self._tell(turned_away=True)
 
     async def follow(
-        self, tell_health: Callable[[ServingStatus], Awaitable[None]], drain: Callable[[float], Awaitable[None]]
+        self,
+        tell_health: Callable[[ServingStatus], Awaitable[None]],
+        renew: Callable[[Certificates], None],
+        drain: Callable[[float], Awaitable[None]],
     ) -> None:
         """Does what the supervisor says until it has gone, or has no more to say.
 
         Args:
             tell_health: Takes the health that clients are to be told.
+            renew: Takes new certificates, which new connections get.
             drain: Takes no more connections, and returns once all calls have ended, or are cut after so many seconds.
                 It may be asked a second time, with less time, before it has returned.
         """
         while (order := await self._order()) is not None:
             if "health" in order:
                 await tell_health(order["health"])
+            if "certificates" in order:
+                renew(Certificates(**order["certificates"]))
             if "drain" in order:
                 draining = asyncio.create_task(self._drain(drain, order["drain"]))
                 self._draining.add(draining)

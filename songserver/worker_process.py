@@ -7,11 +7,13 @@ import signal
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.engines.launch import worker_command
 from songserver.foreseen import Foreseen
@@ -53,20 +55,26 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, number: int, settings: Settings, folder: Path, environment: Mapping[str, str]
+        cls,
+        number: int,
+        settings: Settings,
+        certificates: Certificates | None,
+        folder: Path,
+        environment: Mapping[str, str],
     ) -> "WorkerProcess":
         """Starts a worker, which gets ready for its task.
 
         Args:
             number: Its number.
             settings: Of these what its engine needs from the start on.
+            certificates: What it serves with; None: without TLS.
             folder: A directory of its own, for sockets.
             environment: Variables beside those that the engine wants.
 
         Raises:
             WorkerFailed: If there can be no process.
         """
-        command = worker_command(settings, folder)
+        command = worker_command(settings, certificates, folder)
         ours, its = socket.socketpair()
         with its:
             try:
@@ -89,7 +97,9 @@ class WorkerProcess:
         """Whether it takes calls."""
         return self._ready.done() and not self._ready.exception()
 
-    async def serve(self, settings: Settings, mongodb_uri: str, status: ServingStatus) -> None:
+    async def serve(
+        self, settings: Settings, mongodb_uri: str, certificates: Certificates | None, status: ServingStatus
+    ) -> None:
         """Gives it its task, and waits until it takes calls.
 
         Raises:
@@ -97,7 +107,8 @@ class WorkerProcess:
         """
         # By the line, and not on the command line or in the environment, where others could read it.
         task = settings.model_dump(mode="json", exclude={"mongodb_uri"})
-        self._tell(worker=self.number, settings=task, mongodb_uri=mongodb_uri)
+        given = asdict(certificates) if certificates else None
+        self._tell(worker=self.number, settings=task, mongodb_uri=mongodb_uri, certificates=given)
         self._has_task = True
         self.tell_health(status)
         await asyncio.shield(self._ready)
@@ -106,6 +117,11 @@ class WorkerProcess:
         """Says what clients are to be told, once it has a task."""
         if self._has_task:
             self._tell(health=status)
+
+    def renew(self, certificates: Certificates) -> None:
+        """Gives it new certificates, once it has a task."""
+        if self._has_task:
+            self._tell(certificates=asdict(certificates))
 
     async def drain(self, seconds: float) -> None:
         """Makes it end: it takes no more connections; its calls have so many seconds to finish.

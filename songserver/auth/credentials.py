@@ -1,7 +1,6 @@
 """Whose password it is: what sign-ins, and changes that take the password, ask."""
 
 import asyncio
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ class Credentials:
 
         What is broken off, for whatever reason, stays counted: it cannot be had for nothing.
         """
-        account, peer = f"account {account}", f"peer {network_of(call.address)}"
+        account, peer = f"account {account}", f"peer {call.network}"
         attempt = str(uuid_utils.uuid4())
         # Always in this order: who has a place for the account has one for the peer, and goes on.
         await self._attempts.begin(peer, attempt, self._bounds.by_peer)
@@ -99,14 +98,3 @@ class Credentials:
             return
         new_hash = await self._passwords.hash(password)
         await self._users.rehash(account.user.id, account.password_hash, new_hash)
-
-
-def network_of(address: str) -> str:
-    """Gives what of an address stays the same for one client: all of IPv4, the first 64 bits of IPv6."""
-    try:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((ip, 64), strict=False))
-    return str(ip)

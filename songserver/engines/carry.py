@@ -1,6 +1,8 @@
 """What all protocols over ASGI have in common: how a call is made of a request, watched, and ended."""
 
 import asyncio
+import functools
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -38,9 +40,12 @@ RESERVED = frozenset(
         b"te",
         b"x-envoy-external-address",
         b"x-envoy-internal",
+        b"x-forwarded-client-cert",
     }
 )
 """Headers that belong to a protocol, or that Envoy adds, and are no metadata."""
+CLIENT_FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^;,]*))')
+COMMON_NAME = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)*)")
 DEADLINE_EXCEEDED = Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", ())
 CANCELLED = Status(StatusCode.CANCELLED, "Cancelled", ())
 BROKEN = Status(StatusCode.INTERNAL, "something went wrong in the server", ())
@@ -84,6 +89,7 @@ async def carry(
         method,
         metadata=_metadata(scope["headers"]),
         peer=_peer(scope["client"]),
+        client_name=functools.partial(_client_name, scope["headers"]),
         timeout=seconds,
         receive=_decoding(read, codec, method) if codec.to_binary else read,
         send=response.send,
@@ -180,6 +186,19 @@ def _pairs(headers: Headers) -> Iterator[tuple[str, str | bytes]]:
                 yield name.decode("ascii"), b64decode(part.strip() + b"=" * (-len(part.strip()) % 4))
             except Base64Error:
                 continue
+
+
+def _client_name(headers: Headers) -> str:
+    """The name in a client's certificate: the first in SAN that is a URI or of DNS, else the common name.
+
+    Envoy tells it in a header, `Hash=...;Subject="CN=...";URI=...;DNS=...`, with quotes where a value needs them.
+    """
+    told = dict(headers).get(b"x-forwarded-client-cert", b"").decode("latin-1")
+    known: dict[str, str] = {}
+    for name, quoted, plain in CLIENT_FIELD.findall(told):
+        known.setdefault(name, quoted.replace('\\"', '"') or plain)
+    common_name = COMMON_NAME.search(known.get("Subject", ""))
+    return known.get("URI") or known.get("DNS") or (common_name[1] if common_name else "")
 
 
 def _peer(client: tuple[str, int] | None) -> str:

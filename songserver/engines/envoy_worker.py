@@ -15,7 +15,7 @@ from songserver.engines.addresses import bound_address, take_place
 from songserver.engines.admin import Admin
 from songserver.engines.asgi import application
 from songserver.engines.carry import Scope
-from songserver.engines.envoy import ADMIN
+from songserver.engines.envoy import ADMIN, write_certificates
 from songserver.engines.framing import Receive, Send
 from songserver.engines.sockets import turn_away
 from songserver.foreseen import Foreseen
@@ -69,7 +69,9 @@ async def serving(task: Task, state: dict[str, Any]) -> AsyncIterator[Health]:
     """
     settings = task.settings
     configure_logs(settings, worker=task.number)
-    mongo = Mongo(task.mongodb_uri, settings.mongodb_database, settings.mongodb_timeout)
+    if task.certificates:
+        write_certificates(task.certificates, Path())
+    mongo = Mongo(task.mongodb_uri.get_secret_value(), settings.mongodb_database, settings.mongodb_timeout)
     accounts = make_accounts(settings, mongo)
     try:
         async with wired(settings, mongo, accounts) as (methods, health):
@@ -84,7 +86,11 @@ async def follow(control: Control, task: Task, health: Health) -> None:
     """Does what the supervisor says, and ends the process when it says no more."""
     envoy = Admin(Path(ADMIN))
     starting = asyncio.create_task(tell_ready(control, envoy, task.settings.listen))
-    await control.follow(health.tell, lambda seconds: drain(control, envoy, health, task.settings, seconds))
+    await control.follow(
+        health.tell,
+        lambda certificates: write_certificates(certificates, Path()),
+        lambda seconds: drain(control, envoy, health, task.settings, seconds),
+    )
     starting.cancel()
     os.kill(os.getpid(), signal.SIGTERM)
 

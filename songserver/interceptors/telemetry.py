@@ -13,7 +13,10 @@ log = structlog.get_logger("songserver.calls")
 
 
 async def telemetry(call: Call, proceed: Handler) -> None:
-    """Lets the call proceed, and logs its method, status, duration in milliseconds, user, request id and peer."""
+    """Lets the call proceed, and logs its method, status, duration in milliseconds, user, request id and peer.
+
+    With mutual TLS also `client`, the name in the client's certificate.
+    """
     started = time.perf_counter()
     status = "SUCCESS"
     try:
@@ -28,6 +31,7 @@ async def telemetry(call: Call, proceed: Handler) -> None:
         status = "INTERNAL_ERROR"
         raise
     finally:
+        client = {"client": name} if (name := call.client_name()) else {}
         log.info(
             "call",
             method=call.method.path,
@@ -36,4 +40,5 @@ async def telemetry(call: Call, proceed: Handler) -> None:
             user_id=call.user.user_id if call.user else None,
             request_id=call.request_id,
             peer=call.peer,
+            **client,
         )

@@ -6,7 +6,7 @@ from songs.v1 import user_service_pb2 as pb
 from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2_grpc import UserServiceServicer
 from songserver.auth.callers import Callers
-from songserver.auth.credentials import Credentials, network_of
+from songserver.auth.credentials import Credentials
 from songserver.auth.tokens import Tokens
 from songserver.errors import RefreshTokenReused, SessionNotFound, SignInFailure
 from songserver.rpc import Call
@@ -94,4 +94,4 @@ class SessionMethods(UserServiceServicer):
 
 def _client_of(call: Call) -> Client:
     user_agents = [value for key, value in call.metadata if key == "user-agent"]
-    return Client(call.address, network_of(call.address), str(user_agents[0]) if user_agents else "")
+    return Client(call.address, call.network, str(user_agents[0]) if user_agents else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from songserver.certificates import read_certificates
 from songserver.config import Settings
 from songserver.engines import envoy, grpcio
 from songserver.engines.addresses import reserved, take_place
@@ -51,7 +52,7 @@ def on_envoy(settings: Settings, folder: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch, reserved(settings.listen) as address:
         patch.setattr(envoy, "APP", "tests.engines.throwaway:app")
         settings = settings.model_copy(update={"listen": address})
-        command = envoy.worker_command(settings, folder, shares_port=True)
+        command = envoy.worker_command(settings, read_certificates(settings), folder, shares_port=True)
         with subprocess.Popen(command.arguments, env=command.environment, cwd=command.directory) as process:
             try:
                 asyncio.run(until_live(Admin(folder / envoy.ADMIN), process))

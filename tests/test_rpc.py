@@ -2,7 +2,7 @@
 
 import pytest
 
-from songserver.auth.credentials import network_of
+from songserver.rpc import network_of
 
 
 @pytest.mark.parametrize(

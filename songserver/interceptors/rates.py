@@ -1,0 +1,67 @@
+"""How many calls a second one peer may make: a token bucket for each."""
+
+import time
+from collections.abc import Callable
+
+from cachetools import LRUCache
+
+from songserver.errors import TooManyCalls
+from songserver.rpc import UNIX_PEER, Call, Handler
+
+PEERS = 10_000
+"""Peers that are remembered, 3 MB at the most. The one that has called longest ago is forgotten first: of all, its
+bucket is the nearest to full."""
+
+
+class Bucket:
+    """What a peer may still call."""
+
+    __slots__ = ("tokens", "at")
+
+    def __init__(self, tokens: float, at: float) -> None:
+        self.tokens = tokens
+        """Calls."""
+        self.at = at
+        """When that was so, on the clock."""
+
+
+class Rates:
+    """Refuses the calls of a peer that makes more of them than its share."""
+
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """
+        Args:
+            rate: Calls a second that a peer may make in the long run.
+            burst: Calls that it may have saved up.
+            clock: Gives seconds.
+        """
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._buckets: LRUCache[str, Bucket] = LRUCache(PEERS)
+
+    async def __call__(self, call: Call, proceed: Handler) -> None:
+        """Lets the call proceed.
+
+        Raises:
+            TooManyCalls: If its peer has no call left.
+        """
+        # Who comes by a Unix socket has no address: it is somebody of this machine, mostly a proxy for all.
+        if call.address != UNIX_PEER:
+            self._take(call.network)
+        await proceed(call)
+
+    def _take(self, peer: str) -> None:
+        now = self._clock()
+        bucket = self._buckets.get(peer)
+        if bucket is None:
+            self._buckets[peer] = bucket = Bucket(self._burst, now)
+        tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
+        bucket.at = now
+        if tokens < 1:
+            bucket.tokens = tokens
+            raise TooManyCalls(
+                f"this address makes more than {self._rate:g} calls a second: wait and try again",
+                retry_after=(1 - tokens) / self._rate,
+            )
+        bucket.tokens = tokens - 1
