@@ -1,8 +1,11 @@
 """What the tests of security share: what a server has in its database."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pymongo
+import pytest
 from bson import encode
 
 from songserver.testing import SongServer
@@ -11,13 +14,30 @@ NOTED = "last_use"
 """Of an API key: tells of calls, and is no change that they make."""
 
 
-def stored(server: SongServer) -> dict[tuple[str, str], bytes]:
-    """Gives all that a server has stored, by collection and id."""
-    assert server.settings.mongodb_uri
-    with pymongo.MongoClient[dict[str, Any]](server.settings.mongodb_uri.get_secret_value()) as client:
-        database = client[server.settings.mongodb_database]
+class Database:
+    """What servers have stored."""
+
+    def __init__(self, client: pymongo.MongoClient[dict[str, Any]]) -> None:
+        self._client = client
+
+    def stored(self, server: SongServer, *, but: str = "") -> dict[tuple[str, str], bytes]:
+        """Gives all that a server has stored, by collection and id, and that has not expired: MongoDB removes that.
+
+        Args:
+            server: The server.
+            but: A collection that does not count.
+        """
+        database = self._client[server.settings.mongodb_database]
+        living = {"$or": [{"expires": {"$exists": False}}, {"expires": {"$gt": datetime.now(UTC)}}]}
         return {
             (name, str(document["_id"])): encode({key: value for key, value in document.items() if key != NOTED})
             for name in database.list_collection_names()
-            for document in database[name].find()
+            if name != but
+            for document in database[name].find(living)
         }
+
+
+@pytest.fixture(scope="session")
+def database(song_server_mongodb: str) -> Iterator[Database]:
+    with pymongo.MongoClient[dict[str, Any]](song_server_mongodb) as client:
+        yield Database(client)

@@ -36,7 +36,7 @@ from songserver.testing import PASSWORD, SongServer
 from tests.conftest import Caller, Failure, failure
 from tests.interceptors.conftest import METHODS, raw
 from tests.interceptors.test_auth import Forge, signed_by_hmac
-from tests.security.conftest import stored
+from tests.security.conftest import Database
 from tests.services.test_api_keys import make
 
 NO_MESSAGE = b"\xff\xff\xff"
@@ -267,16 +267,16 @@ def test_every_rpc_lets_in_whom_the_contract_lets_in(world: World, kind: Made) -
 
 
 def test_who_is_not_let_in_changes_nothing_and_learns_nothing_by_a_request_that_is_good(
-    world: World, kind: Made
+    world: World, database: Database, kind: Made
 ) -> None:
     refusing = [method for method in METHODS if expected_of(kind)[method.path] != LET_IN]
-    before = stored(world.server)
+    before = database.stored(world.server)
 
     for method in refusing:
         told = call(world, method, b"", kind)
         assert (told.code, told.fields) == (expected_of(kind)[method.path], []), method.path
 
-    assert stored(world.server) == before
+    assert database.stored(world.server) == before
 
 
 @pytest.mark.parametrize(
