@@ -54,6 +54,8 @@ HURTING = [
     *WORLDWIDE,
 ]
 MANY = [2, 17, 51, 1001, 5000]
+MOST_BYTES = 1_000_000
+"""Of what is repeated: a message that is larger than 4 MiB does not reach our code."""
 INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
@@ -92,7 +94,12 @@ def _values(field: Any, known: Sequence[str]) -> st.SearchStrategy[Any]:
         many = st.sampled_from(MANY).flatmap(lambda count: value.map(lambda one: {f"k{n}": one for n in range(count)}))
         return st.dictionaries(key, value, max_size=5) | many
     item = _value(field, known)
-    return st.lists(item, max_size=4) | st.tuples(item, st.sampled_from(MANY)).map(lambda pair: [pair[0]] * pair[1])
+    return st.lists(item, max_size=4) | st.tuples(item, st.sampled_from(MANY)).map(lambda pair: _repeated(*pair))
+
+
+def _repeated(item: Any, count: int) -> list[Any]:
+    size = item.ByteSize() if isinstance(item, Message) else len(str(item).encode())
+    return [item] * min(count, MOST_BYTES // (size + 1))
 
 
 def _value(field: Any, known: Sequence[str]) -> st.SearchStrategy[Any]:
