@@ -1,7 +1,7 @@
 """signup, login, logout, whoami, passwd."""
 
 from songclient import Privilege, SongClient
-from songclient.cli.sessions import SessionFile
+from songclient.cli.session_file import SessionFile
 from tests.cli.conftest import Songctl
 
 
@@ -57,7 +57,7 @@ def test_input_that_ends_before_the_answer_says_what_to_do(songctl: Songctl) -> 
 
 
 def test_who_is_not_signed_in_is_told_how(songctl: Songctl) -> None:
-    assert songctl.error("whoami") == "songctl: not signed in: run `songctl login`\n"
+    assert songctl.error("whoami") == "songctl: not signed in: run `songctl login`, or set SONGCTL_API_KEY\n"
 
 
 def test_signing_out_ends_the_session_here_and_there(songctl: Songctl) -> None:
@@ -94,6 +94,35 @@ def test_signing_out_of_a_session_that_cannot_be_renewed_forgets_it(songctl: Son
     assert songctl.session_files == []
     kept.save(over)
     assert songctl.error("whoami").startswith("songctl: the session is over (")
+
+
+def test_signing_out_everywhere_ends_the_sessions_of_all_devices(songctl: Songctl) -> None:
+    username, password = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
+    with SongClient(songctl.server.address, username=username, password=password) as elsewhere:
+        elsewhere.get_me()
+        songctl("login", username, env={"SONGCTL_PASSWORD": password})
+        songctl("logout", "--everywhere")
+        assert songctl.session_files == []
+        elsewhere.refresh_session()  # It signs in again: with the tokens alone it could not.
+        songctl("login", username, env={"SONGCTL_PASSWORD": password})
+        assert len(songctl.lines("sessions", "list")) == 2
+
+
+def test_a_session_that_is_over_cannot_end_the_others(songctl: Songctl) -> None:
+    songctl.sign_in(Privilege.PRIVILEGE_LISTENER)
+    (path,) = songctl.session_files
+    kept = path.read_bytes()
+    songctl("logout")
+    path.write_bytes(kept)
+    assert "songctl login" in songctl.error("logout", "--everywhere")
+
+
+def test_guessing_is_told_how_long_to_wait(songctl: Songctl) -> None:
+    username, password = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
+    for _ in range(5):
+        songctl.error("login", username, env={"SONGCTL_PASSWORD": "wrong horse"})
+    (line,) = songctl.error("login", username, env={"SONGCTL_PASSWORD": password}).splitlines()
+    assert line.endswith("(wait 15 min)")
 
 
 def test_a_new_password_is_the_one_that_counts(songctl: Songctl) -> None:

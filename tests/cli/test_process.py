@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from songclient import Privilege, Session
-from songclient.cli.sessions import SessionFile
+from songclient.cli.session_file import SessionFile
 from songserver.config import Settings
 from songserver.testing import running_server
 from tests.cli.conftest import COMMAND, DEADLINE, Songctl

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from songclient import Session
-from songclient.cli.sessions import RENEWAL_MARGIN, SessionFile, sessions_directory
+from songclient.cli.session_file import RENEWAL_MARGIN, SessionFile, sessions_directory
 
 
 def mode(path: Path) -> int:

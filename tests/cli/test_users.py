@@ -3,6 +3,7 @@
 import pytest
 
 from songclient import Privilege
+from songserver.testing import PASSWORD
 from tests.cli.conftest import Songctl
 
 
@@ -30,6 +31,21 @@ def test_a_privilege_is_set(admin: Songctl, ann: str) -> None:
     assert user["privilege"] == "PRIVILEGE_EDITOR"
     assert admin.document("users", "show", ann)["privilege"] == "PRIVILEGE_EDITOR"
     assert "listener" in admin.error("users", "set-privilege", ann, "king", exit_code=2)
+
+
+def test_a_user_is_disabled_and_enabled(admin: Songctl, ann: str) -> None:
+    assert admin.document("users", "disable", ann)["disabled"] is True
+    assert "listener, disabled" in admin("users", "show", ann).stdout
+    kept_out = admin.error("login", ann, env={"SONGCTL_PASSWORD": PASSWORD})
+    assert kept_out == "songctl: the user name or the password is wrong\n"
+    admin("users", "enable", ann)
+    admin("login", ann, env={"SONGCTL_PASSWORD": PASSWORD})
+
+
+def test_the_last_admin_is_told_how_to_make_another(admin: Songctl) -> None:
+    me = admin.document("whoami")["username"]
+    (line,) = admin.error("users", "disable", me).splitlines()
+    assert line.endswith("(`songctl users set-privilege NAME admin`)")
 
 
 def test_a_user_is_removed_after_a_question(admin: Songctl, ann: str) -> None:

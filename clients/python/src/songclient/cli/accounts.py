@@ -43,11 +43,17 @@ def login(run: Run, /, *, username: str | None, password_stdin: bool) -> None:
 
 
 @click.command()
+@click.option("--everywhere", is_flag=True, help="End all your sessions, on all devices.")
 @pass_run
-def logout(run: Run) -> None:
+def logout(run: Run, /, *, everywhere: bool) -> None:
     """End the session, here and on the server."""
+    if everywhere:
+        with run.resume() as client:
+            client.sign_out(everywhere=True)
+        run.output.note("signed out everywhere")
+        return
     # It may be over already.
-    with contextlib.suppress(SignInFailed), run.connect() as client:
+    with contextlib.suppress(SignInFailed), run.resume() as client:
         client.sign_out()
     run.output.note("signed out")
 

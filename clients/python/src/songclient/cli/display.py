@@ -1,9 +1,11 @@
-"""What is shown to a person of a song and of a user."""
+"""What is shown to a person of a song, a user, a session, an API key, an audit event."""
+
+from collections.abc import Callable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from songclient import Date, Privilege, Song, User
+from songclient import ApiKey, AuditEvent, Date, Privilege, Scope, SessionInfo, Song, User
 from songclient.cli.output import Fields
 
 
@@ -53,10 +55,55 @@ def user_row(user: User) -> Fields:
     return {
         "username": user.username,
         "display name": user.display_name,
-        "privilege": privilege_text(user.privilege),
+        "privilege": privilege_text(user.privilege) + (", disabled" if user.disabled else ""),
         "since": f"{user.create_time.ToDatetime():%Y-%m-%d}",
         "id": user.id,
     }
+
+
+def session_row(session: SessionInfo) -> Fields:
+    """Give all of a session."""
+    return {
+        "": "here" if session.current else "",
+        "begun": time_text(session.create_time),
+        "last renewed": time_text(session.refresh_time),
+        "from": session.peer,
+        "client": session.user_agent,
+        "id": session.id,
+    }
+
+
+def api_key_row(key: ApiKey) -> Fields:
+    """Give what is known of an API key."""
+    return {
+        "name": key.name,
+        "privilege": privilege_text(key.privilege),
+        "scopes": " ".join(map(scope_text, key.scopes)),
+        "ends": time_text(key.expire_time),
+        "last used": time_text(key.last_use_time),
+        "id": key.id,
+    }
+
+
+def event_row(event: AuditEvent, name: Callable[[str], str]) -> Fields:
+    """Give what a list shows of an audit event; the rest (request, API key, hashes) is in its JSON.
+
+    `name` gives what an id is called.
+    """
+    return {
+        "no.": str(event.sequence),
+        "time": time_text(event.time),
+        "action": event.action,
+        "by": name(event.actor_id) if event.actor_id else "operator",
+        "on": name(event.target_id) if event.target_id else "",
+        "what": " ".join(f"{key}={text}" for key, text in sorted(event.details.items())),
+        "from": event.peer,
+    }
+
+
+def scope_text(scope: Scope.ValueType) -> str:
+    """Give a scope as "songs-read"."""
+    return Scope.Name(scope).removeprefix("SCOPE_").lower().replace("_", "-")
 
 
 def privilege_text(privilege: Privilege.ValueType) -> str:

@@ -1,5 +1,6 @@
 """How a run ends: its exit code, and what is said on standard error when it failed."""
 
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -8,7 +9,11 @@ from typing import Any, NoReturn
 
 import click
 
-from songclient import SignInFailed, SongClientError
+from songclient import ApiKeyNotFound, LastAdmin, PrivilegeError, SessionNotFound, SignInFailed, SongClientError
+from songclient.cli.run import API_KEY_VARIABLE
+
+LONG_WAIT = 120.0
+"""Seconds to wait that are told in minutes if there are more."""
 
 
 class Exit(IntEnum):
@@ -69,10 +74,22 @@ class ReportingGroup(click.Group):
 def explain(error: SongClientError) -> list[str]:
     """Give the line that says what failed and what to do, and one for each further broken rule."""
     line = error.message
-    if isinstance(error, SignInFailed):
-        line = f"the session is over ({error.message}): run `songctl login`"
+    with_key = os.environ.get(API_KEY_VARIABLE)
+    match error:
+        case SignInFailed() if with_key:
+            line = f"{API_KEY_VARIABLE} is refused ({line}): set another, or unset it and run `songctl login`"
+        case SignInFailed():
+            line = f"the session is over ({line}): run `songctl login`"
+        case PrivilegeError() if with_key:
+            line += f" ({API_KEY_VARIABLE} is set, and goes before the session of `songctl login`)"
+        case LastAdmin():
+            line += " (`songctl users set-privilege NAME admin`)"
+        case SessionNotFound():
+            line += " (`songctl sessions list`)"
+        case ApiKeyNotFound():
+            line += " (`songctl keys list`)"
     if error.retry_after is not None:
-        line += f" (wait {error.retry_after:g} s)"
+        line += f" (wait {wait_text(error.retry_after)})"
     broken = explain_violations((each.field, each.description) for each in error.violations)
     match broken:
         case []:
@@ -81,6 +98,11 @@ def explain(error: SongClientError) -> list[str]:
             return [only]
         case _:
             return [f"{len(broken)} things are wrong:", *(f"  {each}" for each in broken)]
+
+
+def wait_text(seconds: float) -> str:
+    """Give a time to wait: up to two minutes in seconds, then in minutes, rounded up."""
+    return f"{seconds:.3g} s" if seconds <= LONG_WAIT else f"{math.ceil(seconds / 60)} min"
 
 
 def explain_violations(violations: Iterable[tuple[str, str]]) -> list[str]:

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from songclient import TLS
-from songclient.cli import accounts, editing, importing, songs, users
+from songclient.cli import accounts, audit, editing, importing, keys, own_data, sessions, songs, users
 from songclient.cli.completion import completion
 from songclient.cli.exits import EXIT_CODES, ReportingGroup
 from songclient.cli.output import Output
 from songclient.cli.run import Run
-from songclient.cli.sessions import SessionFile, sessions_directory
+from songclient.cli.session_file import SessionFile, sessions_directory
 
 pem_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -57,7 +57,8 @@ def main(
     """Work with the song server: its catalogue, your account, its users.
 
     Begin with `songctl signup NAME` or `songctl login NAME`. The session is kept in a file for
-    you alone, in SONGCTL_SESSION or songctl/ in your state directory.
+    you alone, in SONGCTL_SESSION or songctl/ in your state directory. Machines have an API key in
+    SONGCTL_API_KEY instead; where it is set, it goes before the session.
     """
     if (cert is None) != (key is None):
         raise click.UsageError("--cert and --key go together")
@@ -79,6 +80,8 @@ for command in (
     accounts.logout,
     accounts.whoami,
     accounts.passwd,
+    sessions.sessions,
+    keys.keys,
     editing.add,
     songs.show,
     songs.search,
@@ -87,6 +90,9 @@ for command in (
     songs.rm,
     importing.import_,
     users.users,
+    audit.audit,
+    own_data.export_me,
+    own_data.delete_me,
     completion,
 ):
     main.add_command(command)

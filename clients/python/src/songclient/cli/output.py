@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Message)
 Fields = dict[str, str]
 """What is shown of one thing: texts by their headings, in order."""
 
-PROSE = {"title", "artists", "album", "display name"}
+PROSE = {"title", "artists", "album", "display name", "name", "client", "scopes", "what", "from"}
 """The headings of texts that may take several lines."""
 TABLE_ROWS = 200
 """After how many rows a long list goes on in a new table, so that it is shown as it comes."""
@@ -32,7 +32,8 @@ class Output:
         """Print JSON, or else for people and their pipes."""
         self.as_json = as_json
         self._console = Console(highlight=False)
-        self._tables = not as_json and self._console.is_terminal
+        self.tables = not as_json and self._console.is_terminal
+        """Whether a person reads along."""
 
     def one(self, message: M, show: Callable[[M], Fields]) -> None:
         """Print one thing: a JSON document, or a line for each of its fields that is set."""
@@ -40,7 +41,7 @@ class Output:
             click.echo(_json(message, indent=2))
             return
         shown = {name: text for name, text in show(message).items() if text}
-        if not self._tables:
+        if not self.tables:
             for name, text in shown.items():
                 click.echo(f"{name}\t{text}")
             return
@@ -56,8 +57,8 @@ class Output:
         for message in messages:
             count += 1
             if self.as_json:
-                click.echo(_json(message, indent=None))
-            elif not self._tables:
+                click.echo(as_json_line(message))
+            elif not self.tables:
                 click.echo("\t".join(show(message).values()))
             else:
                 rows.append(show(message))
@@ -83,13 +84,18 @@ class Output:
 
     def note(self, text: str) -> None:
         """Tell a person at a terminal something beside the result."""
-        if self._tables:
+        if self.tables:
             click.echo(text, err=True)
 
 
 def _harmless(text: str) -> str:
     """Take out of a text that somebody wrote what would command the reader's terminal."""
     return text.translate(_CONTROLS)
+
+
+def as_json_line(message: Message) -> str:
+    """Give a message in proto3 JSON, in one line."""
+    return _json(message, indent=None)
 
 
 def _json(message: Message, indent: int | None) -> str:

@@ -1,6 +1,7 @@
 """One run of songctl: what its top options said, and how it talks to the server and the person."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,9 @@ import click
 
 from songclient import TLS, SongClient
 from songclient.cli.output import Output
-from songclient.cli.sessions import SessionFile
+from songclient.cli.session_file import SessionFile
+
+API_KEY_VARIABLE = "SONGCTL_API_KEY"
 
 
 class NotSignedInError(click.ClickException):
@@ -16,7 +19,7 @@ class NotSignedInError(click.ClickException):
 
     def __init__(self) -> None:
         """Say what to do."""
-        super().__init__("not signed in: run `songctl login`")
+        super().__init__(f"not signed in: run `songctl login`, or set {API_KEY_VARIABLE}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,20 @@ class Run:
 
     @contextlib.contextmanager
     def connect(self, *, signed_in: bool = True) -> Iterator[SongClient]:
-        """Give a client of the server in the session that is kept, or in none.
+        """Give a client with the API key of the environment, or else in the session that is kept; or with neither.
+
+        Raises what `resume` does.
+        """
+        if (api_key := os.environ.get(API_KEY_VARIABLE)) and signed_in:
+            with SongClient(self.address, api_key=api_key, tls=self.tls, timeout=self.timeout) as client:
+                yield client
+        else:
+            with self.resume(signed_in=signed_in) as client:
+                yield client
+
+    @contextlib.contextmanager
+    def resume(self, *, signed_in: bool = True) -> Iterator[SongClient]:
+        """Give a client in the session that is kept, or in none.
 
         New sessions are kept. Raises NotSignedInError if there is no session to go on with, and
         SignInFailed if it was about to end and cannot be renewed.
@@ -63,7 +79,7 @@ pass_run = click.make_pass_decorator(Run)
 """Gives a command the run that it belongs to, as its first argument."""
 
 
-def confirm(question: str) -> None:
-    """Ask before something is lost. Raises click.ClickException if the answer is no."""
+def confirm(question: str, otherwise: str = "not removed") -> None:
+    """Ask before something is lost. Raises click.ClickException with what is so otherwise."""
     if not click.confirm(question, err=True):
-        raise click.ClickException("not removed")
+        raise click.ClickException(otherwise)

@@ -1,4 +1,4 @@
-"""The commands of admins: users list, show, set-privilege, rm."""
+"""The commands of admins: users list, show, set-privilege, disable, enable, rm."""
 
 from typing import TypedDict
 from uuid import UUID
@@ -62,6 +62,27 @@ def set_privilege(run: Run, /, *, user: str, privilege: str) -> None:
     """
     with run.connect() as client:
         run.output.one(client.set_privilege(PRIVILEGES[privilege], **who(user)), user_row)
+
+
+@users.command()
+@user_argument
+@pass_run
+def disable(run: Run, /, *, user: str) -> None:
+    """Keep a user out, until `songctl users enable`.
+
+    The user's sessions end, and the user's API keys are refused.
+    """
+    with run.connect() as client:
+        run.output.one(client.disable_user(**who(user)), user_row)
+
+
+@users.command()
+@user_argument
+@pass_run
+def enable(run: Run, /, *, user: str) -> None:
+    """Let a disabled user sign in again."""
+    with run.connect() as client:
+        run.output.one(client.enable_user(**who(user)), user_row)
 
 
 @users.command()
