@@ -49,13 +49,15 @@ def read_certificates(settings: Settings) -> Certificates | None:
     return found
 
 
-async def followed(settings: Callable[[], Settings]) -> AsyncIterator[Certificates]:
+async def followed(settings: Callable[[], Settings], known: Certificates | None) -> AsyncIterator[Certificates]:
     """Gives what the files have whenever that has changed and can be used. What cannot be used is logged.
 
     Args:
         settings: Gives the settings, which may change too.
+        known: What the files had when they were read before.
     """
-    latest = taken = _read_or_why(settings())
+    latest: Certificates | str | None = known
+    taken = latest
     while True:
         await asyncio.sleep(INTERVAL)
         before, latest = latest, _read_or_why(settings())
@@ -63,8 +65,8 @@ async def followed(settings: Callable[[], Settings]) -> AsyncIterator[Certificat
             continue
         taken = latest
         try:
-            if isinstance(latest, CertificatesError):
-                raise latest
+            if isinstance(latest, str):
+                raise CertificatesError(latest)  # noqa: TRY301 - told like what is wrong in them
             until = _check(latest, settings())
         except CertificatesError as error:
             log.error("certificates that cannot be used: the old ones stay", reason=str(error))  # noqa: TRY400
@@ -73,11 +75,11 @@ async def followed(settings: Callable[[], Settings]) -> AsyncIterator[Certificat
             yield latest
 
 
-def _read_or_why(settings: Settings) -> "Certificates | CertificatesError | None":
+def _read_or_why(settings: Settings) -> Certificates | str | None:
     try:
         return _read(settings)
     except CertificatesError as error:
-        return error
+        return str(error)
 
 
 def _read(settings: Settings) -> Certificates | None:

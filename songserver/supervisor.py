@@ -175,7 +175,7 @@ class Supervisor:
         await worker.serve(self._settings, self._mongodb_uri, self._certificates, self.status)
 
     async def _follow_certificates(self) -> None:
-        async for certificates in followed(lambda: self._settings):
+        async for certificates in followed(lambda: self._settings, self._certificates):
             self._certificates = certificates
             for worker in self._processes:
                 worker.renew(certificates)

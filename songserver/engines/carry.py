@@ -2,16 +2,17 @@
 
 import asyncio
 import functools
-import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from google.protobuf.message import Message
 from grpc import StatusCode
 
+from songserver.engines.clients import client_name
 from songserver.engines.framing import Codec, Incoming
 from songserver.rpc import Call, Handler, Metadata, Method, Status
 
@@ -44,8 +45,6 @@ RESERVED = frozenset(
     }
 )
 """Headers that belong to a protocol, or that Envoy adds, and are no metadata."""
-CLIENT_FIELD = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^;,]*))')
-COMMON_NAME = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)*)")
 DEADLINE_EXCEEDED = Status(StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded", ())
 CANCELLED = Status(StatusCode.CANCELLED, "Cancelled", ())
 BROKEN = Status(StatusCode.INTERNAL, "something went wrong in the server", ())
@@ -189,16 +188,9 @@ def _pairs(headers: Headers) -> Iterator[tuple[str, str | bytes]]:
 
 
 def _client_name(headers: Headers) -> str:
-    """The name in a client's certificate: the first in SAN that is a URI or of DNS, else the common name.
-
-    Envoy tells it in a header, `Hash=...;Subject="CN=...";URI=...;DNS=...`, with quotes where a value needs them.
-    """
-    told = dict(headers).get(b"x-forwarded-client-cert", b"").decode("latin-1")
-    known: dict[str, str] = {}
-    for name, quoted, plain in CLIENT_FIELD.findall(told):
-        known.setdefault(name, quoted.replace('\\"', '"') or plain)
-    common_name = COMMON_NAME.search(known.get("Subject", ""))
-    return known.get("URI") or known.get("DNS") or (common_name[1] if common_name else "")
+    """The name in the client's certificate, which Envoy gives us in a header: `Hash=...;Cert="..."`."""
+    _, _, quoted = dict(headers).get(b"x-forwarded-client-cert", b"").partition(b';Cert="')
+    return client_name(unquote_to_bytes(quoted.rstrip(b'"'))) if quoted else ""
 
 
 def _peer(client: tuple[str, int] | None) -> str:

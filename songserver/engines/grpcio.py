@@ -13,14 +13,12 @@ from grpc import aio
 from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.engines.addresses import UNIX, bound_address, cannot_listen, check_free, take_place
+from songserver.engines.clients import client_name
 from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
 
 # grpc's classes are generic in their types only.
 MethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
-
-NAMES = ("peer_uri", "peer_dns", "x509_common_name")
-"""gRPC's for what a client's certificate has."""
 
 
 def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
@@ -176,9 +174,9 @@ async def _run(method: Method, handler: Handler, request: Any, context: Context,
 
 
 def _client_name(context: Context) -> str:
-    """The name in a client's certificate: the first in SAN that is a URI or of DNS, else the common name."""
-    known = context.auth_context()
-    return next((next(iter(known[name])).decode() for name in NAMES if name in known), "")
+    """The name in the client's certificate."""
+    (pem,) = context.auth_context().get("x509_pem_cert", (b"",))
+    return client_name(pem) if pem else ""
 
 
 def _once(request: bytes) -> Receive:

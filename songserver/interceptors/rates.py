@@ -48,10 +48,20 @@ class Rates:
         """
         # Who comes by a Unix socket has no address: it is somebody of this machine, mostly a proxy for all.
         if call.address != UNIX_PEER:
-            self._take(call.network)
+            self.take(call.network)
         await proceed(call)
 
-    def _take(self, peer: str) -> None:
+    @property
+    def peers(self) -> int:
+        """How many peers are remembered."""
+        return len(self._buckets)
+
+    def take(self, peer: str) -> None:
+        """Takes a call from a peer's bucket.
+
+        Raises:
+            TooManyCalls: If there is none in it.
+        """
         now = self._clock()
         bucket = self._buckets.get(peer)
         if bucket is None:

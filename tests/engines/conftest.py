@@ -31,7 +31,8 @@ def on_grpcio(settings: Settings) -> Iterator[str]:
     async def serve() -> None:
         server = grpcio.make_server(settings)
         grpcio.add_methods(server, make_methods())
-        address = grpcio.add_port(server, settings)
+        certificates = read_certificates(settings)
+        address = grpcio.add_port(server, settings, grpcio.Tls(certificates) if certificates else None)
         await server.start()
         stop = asyncio.Event()
         started.set_result((address, asyncio.get_running_loop(), stop))

@@ -1,21 +1,28 @@
-"""How long connections live, on each engine."""
+"""What connections may do, and how long they live, on each engine."""
 
+import socket
+import ssl
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 import grpc
 import pytest
 
 from songserver.config import Settings
 from tests.engines.conftest import ENGINES, START_TIME, on_envoy, on_grpcio
+from tests.operations.test_tls import NAME, Pair
+
+ON_EACH = pytest.mark.parametrize("engine", sorted(ENGINES))
 
 
 def carried(engine: str, settings: Settings, folder: Path) -> AbstractContextManager[str]:
     return on_envoy(settings, folder) if engine == "envoy" else on_grpcio(settings)
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@ON_EACH
 def test_a_connection_without_calls_is_closed_and_the_next_call_opens_another(engine: str, tmp_path: Path) -> None:
     states: Queue[grpc.ChannelConnectivity] = Queue()
     settings = Settings(listen="127.0.0.1:0", max_connection_idle=0.3)
@@ -27,3 +34,65 @@ def test_a_connection_without_calls_is_closed_and_the_next_call_opens_another(en
             while states.get(timeout=START_TIME) is not grpc.ChannelConnectivity.READY:
                 pass
             assert states.get(timeout=START_TIME) is grpc.ChannelConnectivity.IDLE
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@ON_EACH
+def test_tls_is_1_2_or_newer(engine: str, tmp_path: Path) -> None:
+    pair = Pair(tmp_path, NAME)
+    settings = Settings(listen="127.0.0.1:0", tls_certificate=pair.certificate_file, tls_key=pair.key_file)
+    with carried(engine, settings, tmp_path) as address:
+        spoken = {version for version in ssl.TLSVersion if version > 0 and speaks(address, pair, version)}
+
+    assert spoken == {ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3}
+
+
+def speaks(address: str, pair: Pair, version: ssl.TLSVersion) -> bool:
+    """Whether a server takes a version of TLS, and HTTP/2 over it, from a client that has no other."""
+    context = ssl.create_default_context(cafile=str(pair.certificate_file))
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_alpn_protocols(["h2"])
+    context.minimum_version = context.maximum_version = version
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port))) as plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=NAME) as secure:
+                return secure.selected_alpn_protocol() == "h2"
+        except (ssl.SSLError, ConnectionError):
+            return False
+
+
+@ON_EACH
+def test_metadata_may_be_so_large(engine: str, tmp_path: Path) -> None:
+    settings = Settings(listen="127.0.0.1:0", max_metadata_bytes=8192)
+    with carried(engine, settings, tmp_path) as address, grpc.insecure_channel(address) as channel:
+        tell: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/throwaway.Service/Tell")
+        assert tell(b"", metadata=[("large", "x" * 7000)], timeout=20)
+        # Every time: gRPC's own limits leave room in which it refuses now and then.
+        for size in [8192] * 5 + [100_000]:
+            with pytest.raises(grpc.RpcError) as caught:
+                tell(b"", metadata=[("large", "x" * size)], timeout=20)
+            assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        # On the same connection.
+        assert tell(b"", metadata=[("large", "x" * 7000)], timeout=20)
+
+
+@ON_EACH
+def test_a_connection_has_so_many_streams_and_a_client_holds_further_ones_back(engine: str, tmp_path: Path) -> None:
+    settings = Settings(listen="127.0.0.1:0", max_connection_streams=2)
+    with carried(engine, settings, tmp_path) as address, grpc.insecure_channel(address) as channel:
+        tell: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/throwaway.Service/Tell")
+        wait_on: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/throwaway.Service/WaitOn")
+        assert tell(b"", timeout=20)
+        waiting: list[Any] = [wait_on(b"") for _ in range(2)]
+        for call in waiting:
+            next(call)
+        held = tell.future(b"", timeout=20)
+        time.sleep(0.3)
+        assert not held.done()
+        with grpc.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as another:
+            assert another.unary_unary("/throwaway.Service/Tell")(b"", timeout=20)
+
+        waiting.pop().cancel()
+        assert held.result(timeout=20)
+        waiting.pop().cancel()

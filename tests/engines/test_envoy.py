@@ -1,10 +1,9 @@
-"""Envoy as the engine: the addresses that it listens on, TLS, and how connections and workers end.
+"""Envoy as the engine: the addresses that it listens on, and how connections and workers end.
 
 That `songserver serve` does on it what it does on grpcio is tested by `make test ENGINE=envoy`.
 """
 
 import socket
-import ssl
 import stat
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from google.protobuf.wrappers_pb2 import BytesValue
 from songserver.config import Settings
 from songserver.engines.envoy import configuration
 from tests.engines.conftest import on_envoy
-from tests.operations.test_tls import NAME, Pair
 
 
 def echo(channel: grpc.Channel) -> Callable[..., Any]:
@@ -60,26 +58,6 @@ def test_only_the_server_itself_has_its_admin_interface(tmp_path: Path) -> None:
         config = configuration(Settings(), shares_port=False)
     assert list(config["admin"]["address"]) == ["pipe"]
     assert not config["static_resources"]["listeners"][0]["enable_reuse_port"]
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_tls_is_new_enough(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    pair = Pair(tmp_path, NAME)
-    settings = Settings(listen="127.0.0.1:0", tls_certificate=pair.certificate_file, tls_key=pair.key_file)
-    with on_envoy(settings, tmp_path) as address:
-        context = ssl.create_default_context(cafile=str(pair.certificate_file))
-        context.set_ciphers("ALL:@SECLEVEL=0")
-        context.set_alpn_protocols(["h2"])
-        context.minimum_version = context.maximum_version = version
-        host, _, port = address.rpartition(":")
-        with socket.create_connection((host, int(port))) as plain:
-            if version < ssl.TLSVersion.TLSv1_2:
-                with pytest.raises(ssl.SSLError):
-                    context.wrap_socket(plain, server_hostname=NAME)
-            else:
-                with context.wrap_socket(plain, server_hostname=NAME) as secure:
-                    assert secure.selected_alpn_protocol() == "h2"
 
 
 def test_a_connection_grows_old_without_a_call_that_fails(tmp_path: Path) -> None:

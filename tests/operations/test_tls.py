@@ -1,6 +1,6 @@
 """TLS and mutual TLS, with certificates made for the test."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from songserver.config import Settings
 from songserver.sources import SettingsError, load_settings
 from songserver.testing import SongServer, running_server
+from tests.operations.conftest import OWN_CONNECTION, Process
 
 NAME = "songs.example"
 
@@ -36,24 +37,32 @@ class Pair:
         *,
         issuer: "Pair | None" = None,
         encryption: KeySerializationEncryption | None = None,
+        curve: ec.EllipticCurve | None = None,
+        lasts: timedelta = timedelta(hours=1),
+        common_name: str | None = None,
+        names: Sequence[x509.GeneralName] | None = None,
     ) -> None:
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.key = ec.generate_private_key(curve or ec.SECP256R1())
+        common_name = name if common_name is None else common_name
+        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else [])
         now = datetime.now(UTC)
-        certificate = (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(self.subject)
             .issuer_name(issuer.subject if issuer else self.subject)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
+            .not_valid_before(now - timedelta(hours=2))
+            .not_valid_after(now + lasts)
             .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-            .sign(issuer.key if issuer else self.key, hashes.SHA256())
         )
+        names = [x509.DNSName(name)] if names is None else names
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=not common_name)
+        certificate = builder.sign(issuer.key if issuer else self.key, hashes.SHA256())
         self.certificate_file = directory / f"{name}.pem"
-        self.certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.pem = certificate.public_bytes(Encoding.PEM)
+        self.certificate_file.write_bytes(self.pem)
         self.key_file = directory / f"{name}.key"
         self.key_file.write_bytes(
             self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption())
@@ -61,9 +70,7 @@ class Pair:
 
     def credentials(self, authority: "Pair") -> grpc.ChannelCredentials:
         """Gives the credentials of a client that has this certificate."""
-        return grpc.ssl_channel_credentials(
-            authority.certificate_file.read_bytes(), self.key_file.read_bytes(), self.certificate_file.read_bytes()
-        )
+        return grpc.ssl_channel_credentials(authority.pem, self.key_file.read_bytes(), self.pem)
 
 
 Make = Callable[..., Pair]
@@ -99,9 +106,9 @@ def mutual(song_server_settings: Settings, make: Make, authority: Pair) -> Itera
         yield server
 
 
-def is_served(server: SongServer, credentials: grpc.ChannelCredentials | None) -> bool:
+def is_served(server: SongServer | Process, credentials: grpc.ChannelCredentials | None) -> bool:
     """Whether a client with these credentials, or without TLS, is answered at all."""
-    options = (("grpc.ssl_target_name_override", NAME),)
+    options = (("grpc.ssl_target_name_override", NAME), *OWN_CONNECTION)
     if credentials:
         channel = grpc.secure_channel(server.address, credentials, options)
     else:
@@ -184,6 +191,20 @@ def test_an_encrypted_key_is_an_error_and_not_a_question(make: Make) -> None:
     pair = make(NAME, encryption=BestAvailableEncryption(b"secret"))
 
     with pytest.raises(SettingsError, match="are no PEM certificate and its key, unencrypted"):
+        load_settings({"tls_certificate": pair.certificate_file, "tls_key": pair.key_file})
+
+
+def test_a_certificate_that_has_ended_is_an_error(make: Make) -> None:
+    pair = make(NAME, lasts=timedelta(seconds=-1))
+
+    with pytest.raises(SettingsError, match=f"{pair.certificate_file} has ended on .*: renew it"):
+        load_settings({"tls_certificate": pair.certificate_file, "tls_key": pair.key_file})
+
+
+def test_a_key_that_no_client_takes_is_an_error(make: Make) -> None:
+    pair = make(NAME, curve=ec.SECP256K1())
+
+    with pytest.raises(SettingsError, match=f"{pair.key_file}: make a key of P-256, P-384 or P-521, or of RSA"):
         load_settings({"tls_certificate": pair.certificate_file, "tls_key": pair.key_file})
 
 
