@@ -3,7 +3,7 @@
 #   make test    all tests
 #   make bench   the song server beside what you would have used instead
 # (run, test and load with ENGINE=envoy: calls are carried by Envoy, and it is installed)
-# and for who works on it: setup, lint, protos, lock, load, bench-short, bench-record, clean.
+# and for who works on it: setup, lint, protos, lock, load, bench-short, bench-accounts, bench-record, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ BUF := .ci/node_modules/.bin/buf
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup run test lint protos lock load bench bench-short bench-record clean
+.PHONY: setup run test lint protos lock load bench bench-short bench-accounts bench-record clean
 
 setup: $(VENV)/.dev-installed
 
@@ -70,6 +70,10 @@ ROUNDS ?= 3
 # A few ratios in two minutes: fails where one has fallen by more than 20 % since bench-record.
 bench-short: setup
 	$(BIN)/python -m tests.bench.short
+
+# What accounts cost, in a minute: auth, sign-ins, revocations. `python -m tests.bench.accounts --table` puts it into README.
+bench-accounts: $(VENV)/.bench-installed
+	$(BIN)/python -m tests.bench.accounts
 
 bench-record: setup
 	$(BIN)/python -m tests.bench.short --record

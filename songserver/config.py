@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 PREFIX = "SONGSERVER_"
+METADATA_ENTRY = 32
+"""Bytes that an entry of metadata counts beyond its name and value (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE)."""
 
 File = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 HostPort = Annotated[str, StringConstraints(pattern=r"^.+:\d{1,5}$")]

@@ -13,11 +13,11 @@ from urllib.parse import quote
 from google.protobuf.message import Message
 from grpc import StatusCode
 
-from songserver.config import Settings
+from songserver.config import METADATA_ENTRY, Settings
 from songserver.engines import connect
 from songserver.engines.carry import Routes, Scope, carry
 from songserver.engines.framing import BINARY, JSON, WINDOW_BITS, Codec, Event, Incoming, Receive, Send, frame
-from songserver.rpc import Handler, Method, Status
+from songserver.rpc import Call, Handler, Method, Status
 
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -36,7 +36,10 @@ PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 def application(methods: Iterable[tuple[Method, Handler]], settings: Settings) -> Application:
     """Gives the ASGI application that carries these methods."""
-    routes: Routes = {method.path: (method, handler) for method, handler in methods}
+    routes: Routes = {
+        method.path: (method, _with_bounded_metadata(handler, settings.max_metadata_bytes))
+        for method, handler in methods
+    }
     limit = settings.max_message_bytes
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +70,19 @@ def application(methods: Iterable[tuple[Method, Handler]], settings: Settings) -
             await carry(route, scope, timeout, incoming, incoming.message, codec, response)
 
     return respond
+
+
+def _with_bounded_metadata(handler: Handler, limit: int) -> Handler:
+    """Refuses calls with more metadata than the limit in bytes, as gRPC does: Envoy would tell nobody why."""
+
+    async def bounded(call: Call) -> None:
+        if sum(len(name) + len(value) + METADATA_ENTRY for name, value in call.metadata) > limit:
+            message = f"the metadata has more than {limit} bytes, with {METADATA_ENTRY} for each entry: send less"
+            call.status = Status(StatusCode.RESOURCE_EXHAUSTED, message, ())
+        else:
+            await handler(call)
+
+    return bounded
 
 
 class GrpcResponse:

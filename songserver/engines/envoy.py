@@ -15,7 +15,7 @@ from pyvoy import PyvoyServer
 from pyvoy._server import get_envoy_environ  # finds libpython for Envoy; pyvoy has no public name for it
 
 from songserver.certificates import Certificates
-from songserver.config import Settings
+from songserver.config import METADATA_ENTRY, Settings
 from songserver.engines.addresses import UNIX, bound_address, path_of, places, port_of
 from songserver.engines.launch import Command
 
@@ -29,6 +29,8 @@ STREAM_WINDOW = 256 * 1024
 """Bytes of a stream that may be on their way: what a client sends before we take it, and we before the client does."""
 CONNECTION_WINDOW = 1024 * 1024
 """Bytes that all streams of a connection may have on their way to us."""
+HEADROOM = 4
+"""How much more metadata than a call may have Envoy takes."""
 CERTIFICATE, AUTHORITIES = "certificate.json", "authorities.json"
 """Where a worker finds its certificate with the key, and the authorities of its clients. What is not on the command
 line stands where only the server's user reads it."""
@@ -122,11 +124,13 @@ def _http(settings: Settings) -> Config:
         },
         "common_http_protocol_options": {
             "idle_timeout": _seconds(settings.max_connection_idle),
+            "max_headers_count": HEADROOM * settings.max_metadata_bytes // METADATA_ENTRY,
             # Calls in flight on a connection that is too old finish on it; new ones come on another.
             "max_connection_duration": _seconds(settings.max_connection_age * 0.9),
             "max_connection_duration_jitter": {"value": 22},  # per cent, upwards: up to 1.1 times the age
         },
-        "max_request_headers_kb": settings.max_metadata_bytes // 1024,
+        # Up to that it is we who refuse metadata, and tell why; of more, Envoy resets the stream.
+        "max_request_headers_kb": HEADROOM * settings.max_metadata_bytes // 1024,
         "request_headers_timeout": "10s",
         # A stream may be silent for as long as it likes.
         "stream_idle_timeout": "0s",

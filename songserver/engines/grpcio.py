@@ -14,6 +14,7 @@ from songserver.certificates import Certificates
 from songserver.config import Settings
 from songserver.engines.addresses import UNIX, bound_address, cannot_listen, check_free, take_place
 from songserver.engines.clients import client_name
+from songserver.engines.grpcio_paths import survive_paths_that_are_no_text
 from songserver.rpc import Call, Handler, Metadata, Method, Receive, Send
 
 # grpc's classes are generic in their types only.
@@ -29,6 +30,7 @@ def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
         shares_port: Whether other workers serve on the same port. To anyone else that must not be possible: a second
             server would silently take half of the calls.
     """
+    survive_paths_that_are_no_text()
     return aio.server(
         options=[
             ("grpc.so_reuseport", int(shares_port)),

@@ -67,7 +67,7 @@ def variant(server: Contestant, what: str, folder: str) -> Contestant:
     Python runs the folder's `sitecustomize.py` at its start, as it is on PYTHONPATH: so it is there in every worker,
     also in Envoy's, and the product needs no setting for it.
     """
-    path = os.pathsep.join(map(str, (VARIANTS / folder, ROOT)))
+    path = os.pathsep.join(filter(None, (str(VARIANTS / folder), str(ROOT), os.environ.get("PYTHONPATH"))))
     return replace(
         server,
         name=f"{server.name}: {what}",

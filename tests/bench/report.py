@@ -16,7 +16,6 @@ MEMORY_AT_REST = 80.0
 """MB that the largest process of our server may hold at rest."""
 START = 1.0
 """Seconds that our server may take to start, with MongoDB there."""
-BETWEEN = "<!-- table: speed -->\n", "<!-- end -->"
 COLORS = {1: "#b3cde3", 64: "#6497b1", 256: "#03396c"}
 
 
@@ -77,9 +76,9 @@ def markdown(results: Results, targets: Sequence[Target]) -> str:
     return "\n\n".join(parts)
 
 
-def write_into(path: Path, text: str) -> None:
-    """Puts a text between the markers of a file."""
-    begin, end = BETWEEN
+def write_into(path: Path, text: str, name: str = "speed") -> None:
+    """Puts a text between the markers of a table in a file."""
+    begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
     before, found, rest = path.read_text().partition(begin)
     _, also_found, after = rest.partition(end)
     assert found, f"{path} has no line {begin}"
@@ -138,7 +137,7 @@ def _targets_table(results: Results, targets: Sequence[Target]) -> str:
                 (*at_rest, _verdict(reached=memory < MEMORY_AT_REST)),
                 (*start_time, _verdict(reached=seconds < START)),
             ]
-    return _table(("what", "wanted", "measured: median (rounds)", ""), rows)
+    return table(("what", "wanted", "measured: median (rounds)", ""), rows)
 
 
 def _operation_table(samples: Sequence[Sample], operation: str) -> str:
@@ -152,7 +151,7 @@ def _operation_table(samples: Sequence[Sample], operation: str) -> str:
         row += [_cell(mine, name, operation, level) for level in levels]
         row += [_cpu_cell(mine, name, operation, level) for level in levels]
         rows.append(tuple(row))
-    return "Calls a second · 50th / 99th percentile in ms.\n\n" + _table(tuple(head), rows)
+    return "Calls a second · 50th / 99th percentile in ms.\n\n" + table(tuple(head), rows)
 
 
 def _cell(samples: Sequence[Sample], name: str, operation: str, level: int) -> str:
@@ -182,7 +181,7 @@ def _starts_table(results: Results) -> str:
         seconds = median(start.seconds for start in starts)
         rows.append((name, f"{at_rest:.0f}", f"{largest:.0f} ({rss:.0f})", f"{under_load:.0f}", f"{seconds:.2f}"))
     head = ("server", "MB at rest", "MB of its largest process (RSS)", "MB under load, the most", "start, s")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _median(samples: Iterable[Sample], name: str, operation: str, level: int, quantity: str) -> float | None:
@@ -195,6 +194,7 @@ def _verdict(*, reached: bool) -> str:
     return "reached" if reached else "**not reached**"
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Gives a table in Markdown."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -8,11 +8,11 @@ import grpc
 from google.protobuf.wrappers_pb2 import BytesValue, Int32Value, StringValue
 
 from songs.v1.access_pb2 import PRIVILEGE_PUBLIC
-from songserver.config import Settings
 from songserver.engines.asgi import application
 from songserver.engines.carry import Scope
 from songserver.engines.framing import Receive, Send
 from songserver.rpc import Call, Handler, Method, Status
+from songserver.sources import load_settings
 from tests.covered import covered
 
 PIECE = 10_000
@@ -128,7 +128,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         return
     with covered():
         await receive()
-        scope["state"]["respond"] = application(make_methods(), Settings())
+        scope["state"]["respond"] = application(make_methods(), load_settings())
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})

@@ -37,7 +37,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def rates(clock: Clock) -> Rates:
-    return Rates(10.0, BURST, clock)
+    return Rates(8.0, BURST, clock)
 
 
 def let_through(rates: Rates, peer: str, count: int) -> int:
@@ -61,9 +61,9 @@ def let_through(rates: Rates, peer: str, count: int) -> int:
 
 def test_a_peer_has_its_burst_and_then_its_rate(rates: Rates, clock: Clock) -> None:
     assert let_through(rates, "ipv4:192.0.2.1:1000", BURST + 5) == BURST
-    clock.seconds += 0.35
+    clock.seconds += 0.4375
     assert let_through(rates, "ipv4:192.0.2.1:1000", 10) == 3
-    clock.seconds += 0.05
+    clock.seconds += 0.0625
     assert let_through(rates, "ipv4:192.0.2.1:1000", 10) == 1
     clock.seconds += 3600
     assert let_through(rates, "ipv4:192.0.2.1:1000", BURST + 5) == BURST
