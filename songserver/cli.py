@@ -21,6 +21,8 @@ from songserver.sources import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIAB
 from songserver.supervisor import supervising
 
 STANDARD_INPUT = 0
+POPULATE_TIMEOUT = 30.0
+"""Seconds that a batch may take."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -148,6 +150,8 @@ async def _populate(settings: Settings, song_count: int, user_count: int, passwo
     from songserver.populate import populate
     from songserver.storage.songs import Songs
 
+    # No caller waits for an answer, and the indexes of a batch may take a busy MongoDB a while.
+    settings = settings.model_copy(update={"mongodb_timeout": max(settings.mongodb_timeout, POPULATE_TIMEOUT)})
     async with groundwork(settings) as ground:
         songs, users = await populate(
             Songs(ground.mongo),
