@@ -11,7 +11,6 @@ When the supervisor has gone, the worker ends.
 """
 
 import asyncio
-import gc
 import json
 import os
 import socket
@@ -26,9 +25,6 @@ ServingStatus: TypeAlias = Literal["SERVING", "NOT_SERVING"]
 LINE = 1 << 20
 """Bytes that a line may have."""
 
-GARBAGE = 50_000
-"""Objects made and not freed after which garbage is looked for. Python's own number is 700."""
-
 
 class Task(NamedTuple):
     """What a worker is to do."""
@@ -37,17 +33,6 @@ class Task(NamedTuple):
     """The worker's, from 1 on; another one takes it over when it has died."""
     settings: Settings
     mongodb_uri: str
-
-
-def settle() -> None:
-    """Leaves all that is there after the start to itself, and has garbage looked for less often.
-
-    Python's collector would walk over modules and descriptors again and again; without that a GetSong takes 15 % less
-    of the handlers' CPU time. What calls leave behind is freed anyway, but for the cycles of exceptions.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE, *gc.get_threshold()[1:])
 
 
 class Control:

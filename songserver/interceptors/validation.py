@@ -29,7 +29,11 @@ class Validation:
             return None if data is None else self._read(call.method.request_type, data)
 
         call.receive = receive
-        await proceed(call)
+        try:
+            await proceed(call)
+        finally:
+            # Else the call would hold itself: garbage that only the collector finds: a fifth of a GetSong's time.
+            call.receive = receive_bytes
 
     def _read(self, request_type: type[Message], data: bytes) -> Message:
         try:
