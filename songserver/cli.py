@@ -23,6 +23,8 @@ from songserver.supervisor import supervising
 STANDARD_INPUT = 0
 MOST_PROBLEMS = 20
 """Problems of the audit log that are told; if there are more, they are counted."""
+POPULATE_TIMEOUT = 30.0
+"""Seconds that a batch may take."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -246,6 +248,8 @@ async def _populate(settings: Settings, song_count: int, user_count: int, passwo
     from songserver.populate import populate
     from songserver.storage.songs import Songs
 
+    # No caller waits for an answer, and the indexes of a batch may take a busy MongoDB a while.
+    settings = settings.model_copy(update={"mongodb_timeout": max(settings.mongodb_timeout, POPULATE_TIMEOUT)})
     async with groundwork(settings) as ground:
         songs, users = await populate(
             Songs(ground.mongo),

@@ -77,9 +77,18 @@ def _sockets_at(address: str, *, listening: bool) -> Iterator[socket.socket]:
     """Gives a second descriptor of each socket of this process that is bound to an address."""
     for descriptor in Path("/dev/fd").iterdir():
         # An error: it is no socket, or closed by now.
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(int(descriptor.name))) as found:
+        with contextlib.suppress(OSError), _duplicate(int(descriptor.name)) as found:
             if _is_at(found.getsockname(), address) and _listens(found) == listening:
                 yield found
+
+
+def _duplicate(descriptor: int) -> socket.socket:
+    duplicate = os.dup(descriptor)
+    try:
+        return socket.socket(fileno=duplicate)
+    except OSError:
+        os.close(duplicate)
+        raise
 
 
 def _is_at(name: Any, address: str) -> bool:

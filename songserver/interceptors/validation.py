@@ -33,7 +33,11 @@ class Validation:
             return call.request
 
         call.receive = receive
-        await proceed(call)
+        try:
+            await proceed(call)
+        finally:
+            # Else the call would hold itself: garbage that only the collector finds: a fifth of a GetSong's time.
+            call.receive = receive_bytes
 
     def _parse(self, request_type: type[Message], data: bytes) -> Message:
         try:

@@ -36,6 +36,7 @@ def masked(current: M, update: M, mask: FieldMask, editable: Collection[str]) ->
         names = set(mask.paths) or {field.name for field, _ in update.ListFields() if field.name in editable}
     changes = type(update)()
     changes.CopyFrom(update)
+    changes.DiscardUnknownFields()
     for field in update.DESCRIPTOR.fields:
         if field.name not in names:
             changes.ClearField(field.name)

@@ -227,6 +227,11 @@ def now() -> DatetimeMS:
     return DatetimeMS(time.time_ns() // 1_000_000)
 
 
+def timestamp() -> Timestamp:
+    """Gives the time as protobuf has it, exact to its millisecond, as a BSON date would be."""
+    return to_timestamp(now())
+
+
 def to_timestamp(date: DatetimeMS) -> Timestamp:
     """Gives the protobuf form of a BSON date, exact to its millisecond."""
     seconds, milliseconds = divmod(int(date), 1000)

@@ -66,7 +66,7 @@ class SongLists:
         if after:
             conditions.append(_beyond(key, "$lt" if order.descending else "$gt", after))
         sort = [(name, direction) for name in (key, "_id") if name]
-        projection = {name: shown for name, shown in LISTED.items() if name != "keys"}
+        projection = {**LISTED, key: True} if key else LISTED
         cursor = self._songs.find({"$and": conditions}, projection).sort(sort).skip(skip).limit(size + 1)
         async with self._mongo.room():
             documents = await cursor.to_list()

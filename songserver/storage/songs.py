@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import uuid_utils
-from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from songs.v1.song_pb2 import Song
 from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
 from songserver.storage.coalescing import Coalescer
-from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, now
-from songserver.storage.song_documents import EDITABLE, FULL, LISTED, to_document, to_song
+from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
+from songserver.storage.song_documents import FULL, LISTED, OPTIONAL, to_document, to_song
 
 ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
@@ -30,6 +29,7 @@ DUPLICATE_KEY = 11000
 class NewSong:
     """A song to be made, ready to be stored."""
 
+    song: Song
     document: Document
 
     @classmethod
@@ -41,19 +41,20 @@ class NewSong:
             created_by: The id of the user.
             request_id: The client's name for the request; empty if it gave none.
         """
-        created = now()
-        document = {
-            # Version 7: in the order of creation, so that new ones go to the end of the index, which is in memory.
-            "_id": str(uuid_utils.uuid7()),
-            **to_document(song),
-            "revision": 1,
-            "created": created,
-            "updated": created,
-            "created_by": created_by,
-        }
+        new = Song()
+        new.CopyFrom(song)
+        # Of a contract that is newer than ours, and unchecked.
+        new.DiscardUnknownFields()
+        # Version 7: in the order of creation, so that new ones go to the end of the index, which is in memory.
+        new.id = str(uuid_utils.uuid7())
+        new.etag = "1"
+        new.created_by = created_by
+        new.create_time.CopyFrom(timestamp())
+        new.update_time.CopyFrom(new.create_time)
+        document = to_document(new)
         if request_id:
             document["request"] = f"{created_by}:{request_id}"
-        return cls(document)
+        return cls(new, document)
 
 
 class Made(NamedTuple):
@@ -82,7 +83,7 @@ class Songs:
         made = await self._create_coalesced(new)
         if not made.is_new:
             raise SongExists(made.song_id)
-        return to_song(new.document) if made.song_id == new.document["_id"] else await self.get(made.song_id)
+        return new.song if made.song_id == new.song.id else await self.get(made.song_id)
 
     async def create_many(self, news: Sequence[NewSong]) -> list[Made]:
         """Makes many songs at once, each on its own account.
@@ -146,25 +147,23 @@ class Songs:
         Raises:
             SongExists: If it would become the same as another song.
         """
-        document = to_document(song)
-        change = {
-            "$set": {**document, "updated": now()},
-            "$unset": dict.fromkeys(EDITABLE - document.keys(), ""),
-            "$inc": {"revision": 1},
-        }
+        revision = _revision(song.etag)
+        new = Song()
+        new.CopyFrom(song)
+        new.etag = str(revision + 1)
+        new.update_time.CopyFrom(timestamp())
+        document = to_document(new)
+        change: Document = {"$set": document}
+        if gone := OPTIONAL - document.keys():
+            change["$unset"] = dict.fromkeys(gone, "")
         try:
-            stored = await self._songs.find_one_and_update(
-                {"_id": song.id, "revision": _revision(song.etag)},
-                change,
-                projection=FULL,
-                return_document=ReturnDocument.AFTER,
-            )
+            result = await self._songs.update_one({"_id": song.id, "revision": revision}, change)
         except DuplicateKeyError as error:
             other = await self._songs.find_one({"identity": document["identity"]}, {"_id": True})
             if other:
                 raise SongExists(other["_id"]) from error
             return None
-        return to_song(stored) if stored else None
+        return new if result.matched_count else None
 
     async def delete(self, song_id: str, etag: str) -> None:
         """Removes a song; if an etag is given, only if it still is this version.

@@ -5,9 +5,10 @@ import os
 import random
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,36 +16,22 @@ import psutil
 from pymongo import ASCENDING, TEXT, MongoClient
 from pymongo.database import Database
 
+from songs.v1.song_pb2 import Song
 from songserver.storage.embedded import EmbeddedMongo
+from songserver.storage.song_documents import FULL, to_song
 from tests.bench.contestants import BIN
+from tests.bench.peers.song_documents import new_document
 
 Document: TypeAlias = dict[str, Any]
 
 USERNAME = "user-1"
 PASSWORD = "correct horse battery staple"
-CREATED = {"tags": "bench"}
-"""Selects what the load generator has made."""
 QUERIES = 2000
 """Different searches."""
 ARGUMENTS = {"GetSong": "ids.txt", "NoOp": "ids.txt", "SearchSongs": "queries.txt"}
 
-TO_PEERS: list[Document] = [
-    {
-        "$set": {
-            "create_time": "$created",
-            "update_time": "$updated",
-            "duration": {"$divide": ["$duration", 1e9]},
-            "release_date": {
-                "year": {"$toInt": {"$floor": {"$divide": ["$release_date", 10_000]}}},
-                "month": {"$toInt": {"$mod": [{"$floor": {"$divide": ["$release_date", 100]}}, 100]}},
-                "day": {"$toInt": {"$mod": ["$release_date", 100]}},
-            },
-        }
-    },
-    {"$unset": ["created", "updated", "identity", "request", "revision", "keys", "words"]},
-    {"$out": {"db": "peers", "coll": "songs"}},
-]
-"""Makes of our documents what the peers have: the song alone, without what our own indexes need."""
+BATCH = 10_000
+"""Songs that the peers get at once."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +44,8 @@ class Catalogue:
     """What every server is told."""
     mongod: psutil.Process
     client: MongoClient[Document]
+    last: str
+    """The id of the song that was made last: ids are in the order of creation."""
 
     def arguments(self, operation: str) -> list[str]:
         """The load generator's flags for the arguments of an operation."""
@@ -65,8 +54,8 @@ class Catalogue:
 
     def remove_created(self) -> None:
         """Removes the songs that the load generator has made, so that every contestant finds the same catalogue."""
-        for database in ("songs", "peers"):
-            self.client[database].songs.delete_many(CREATED)
+        self.client.songs.songs.delete_many({"_id": {"$gt": self.last}})
+        self.client.peers.songs.delete_many({"tags": "bench"})
 
 
 @contextmanager
@@ -93,11 +82,20 @@ def catalogue(songs: int) -> Iterator[Catalogue]:
             stdout=subprocess.DEVNULL,
         )
         client = stack.enter_context(MongoClient[Document](uri))
-        client.songs.songs.aggregate(TO_PEERS)
+        songs_made = [to_song(document) for document in client.songs.songs.find({}, FULL)]
+        for start in range(0, len(songs_made), BATCH):
+            client.peers.songs.insert_many(map(_of_peers, songs_made[start : start + BATCH]))
         _index(client.peers)
-        _write_arguments(client.songs, directory)
+        _write_arguments(songs_made, directory)
         assert mongod.pid
-        yield Catalogue(directory, environment, psutil.Process(mongod.pid), client)
+        last = max(song.id for song in songs_made)
+        yield Catalogue(directory, environment, psutil.Process(mongod.pid), client, last)
+
+
+def _of_peers(song: Song) -> Document:
+    """What the peers have of a song: its fields, without what our own indexes need."""
+    times = {"create_time": song.create_time.ToDatetime(UTC), "update_time": song.update_time.ToDatetime(UTC)}
+    return {**new_document(song), **times, "_id": song.id}
 
 
 def _index(peers: Database[Document]) -> None:
@@ -109,9 +107,8 @@ def _index(peers: Database[Document]) -> None:
     peers.songs.create_index(text, default_language="none", language_override="text_language")
 
 
-def _write_arguments(database: Database[Document], directory: Path) -> None:
+def _write_arguments(songs: Sequence[Song], directory: Path) -> None:
     draw = random.Random(1)
-    rows = list(database.songs.find({}, {"title": True, "artists": True}))
-    queries = [f"{row['title']} {row['artists'][0].split()[-1]}" for row in draw.sample(rows, min(QUERIES, len(rows)))]
-    (directory / "ids.txt").write_text("\n".join(row["_id"] for row in rows))
-    (directory / "queries.txt").write_text("\n".join(queries))
+    asked = draw.sample(songs, min(QUERIES, len(songs)))
+    (directory / "ids.txt").write_text("\n".join(song.id for song in songs))
+    (directory / "queries.txt").write_text("\n".join(f"{song.title} {song.artists[0].split()[-1]}" for song in asked))

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 from typing import Any
 
 import grpc
@@ -76,15 +77,12 @@ def test_a_stream_without_requests_has_no_answers(stub: Stub) -> None:
 
 
 def test_each_request_of_a_stream_is_answered_before_the_next_is_sent(stub: Stub) -> None:
-    answers: Any = None
-
-    def requests() -> Iterator[BytesValue]:
-        for index in range(20):
-            yield BytesValue(value=b"%d" % index)
-            assert next(answers).value == b"%d" % index
-
-    answers = stub.echo_all(requests(), timeout=20)
-    time.sleep(0.5)
+    messages: Queue[BytesValue | None] = Queue()
+    answers = stub.echo_all(iter(messages.get, None), timeout=20)
+    for index in range(20):
+        messages.put(BytesValue(value=b"%d" % index))
+        assert next(answers).value == b"%d" % index
+    messages.put(None)
     assert list(answers) == []
 
 

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -64,3 +65,10 @@ def test_it_waits_until_those_who_have_come_are_taken(listener: socket.socket) -
         asyncio.run(turn_away(f"{host}:{port}"))
         assert at_last.is_set()
         accepting.join()
+
+
+def test_looking_leaves_no_descriptors_behind(listener: socket.socket) -> None:
+    """It once left a copy of each that is no socket, at each look."""
+    before = len(list(Path("/dev/fd").iterdir()))
+    assert not has_connections(f"{listener.getsockname()[0]}:{listener.getsockname()[1]}")
+    assert len(list(Path("/dev/fd").iterdir())) == before

@@ -11,6 +11,7 @@ from songs.v1.song_service_pb2 import (
     CreateSongRequest,
     DeleteSongRequest,
     GetSongRequest,
+    UpdateSongRequest,
 )
 from songs.v1.status_pb2 import INVALID_DATA_FORMAT, SONG_NOT_FOUND, SUCCESS
 from tests.conftest import Caller, failure
@@ -102,6 +103,21 @@ def test_output_only_fields_of_a_new_song_are_not_read(editor: Caller) -> None:
     assert created.created_by == editor.me().id
     assert created.create_time.seconds > 1
     assert created.update_time.seconds > 1
+
+
+def test_fields_of_a_newer_contract_are_not_kept(editor: Caller) -> None:
+    """They are unchecked, and could be of any size."""
+    unknown = Song.FromString(b"\xfa\xff\x03\x05hello")
+    song = whole_song()
+    song.MergeFrom(unknown)
+    assert b"hello" in song.SerializeToString()
+
+    created = editor.songs.CreateSong(CreateSongRequest(song=song)).song
+    update = UpdateSongRequest(song=Song(id=created.id, bpm=1.5))
+    update.song.MergeFrom(unknown)
+    editor.songs.UpdateSong(update)
+
+    assert b"hello" not in editor.songs.GetSong(GetSongRequest(id=created.id)).SerializeToString()
 
 
 def test_text_is_stored_in_its_canonical_form(editor: Caller) -> None:

@@ -85,7 +85,7 @@ def orphan(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     ) as process:
         try:
             # One that is stopped earlier may not have learnt yet to stop well.
-            while not (directory / "orphan.sock").exists() or not lock.read_text():
+            while not (directory / "orphan.sock").exists() or not lock.exists() or not lock.read_text():
                 time.sleep(0.01)
             yield process
         finally:
