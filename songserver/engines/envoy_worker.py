@@ -23,7 +23,7 @@ from songserver.groundwork import make_accounts
 from songserver.health import Health
 from songserver.logs import configure_logs
 from songserver.storage.mongo import Mongo
-from songserver.worker import Control, Task
+from songserver.worker import Control, Task, settle
 
 LOOK = 0.05
 """Seconds between two looks at Envoy."""
@@ -47,6 +47,7 @@ async def live(state: dict[str, Any], receive: Receive, send: Send) -> None:
     try:
         task = await control.task()
         async with serving(task, state) as health:
+            settle()
             await send({"type": "lifespan.startup.complete"})
             following = asyncio.create_task(follow(control, task, health))
             await receive()

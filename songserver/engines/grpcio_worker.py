@@ -15,7 +15,7 @@ from songserver.foreseen import Foreseen
 from songserver.groundwork import make_accounts
 from songserver.logs import configure_logs
 from songserver.storage.mongo import Mongo
-from songserver.worker import Control
+from songserver.worker import Control, settle
 
 LOOK = 0.1
 """Seconds between two looks whether all connections have gone."""
@@ -34,6 +34,7 @@ async def main() -> int:
         mongo = Mongo(task.mongodb_uri, settings.mongodb_database, settings.mongodb_timeout)
         accounts = make_accounts(settings, mongo)
         async with carrying(settings, mongo, accounts, shares_port=True) as carried:
+            settle()
             control.ready()
             await control.follow(carried.health.tell, lambda seconds: drain(control, carried, settings, seconds))
             await carried.server.stop(None)
