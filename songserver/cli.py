@@ -239,7 +239,8 @@ async def _audit_verify(settings: Settings, head: str | None) -> None:
         with database_within(None):
             last = await verify(ground.mongo, kept, report)
     if problems:
-        raise click.ClickException(f"the audit log was tampered with: {problems} problems in {last.sequence} entries")
+        found = "1 problem" if problems == 1 else f"{problems} problems"
+        raise click.ClickException(f"the audit log was tampered with: {found} in {last.sequence} entries")
     click.echo(f"{last.sequence} entries, each as it was written; the last one is {last}")
 
 

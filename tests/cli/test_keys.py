@@ -31,6 +31,20 @@ def test_a_key_is_shown_once(editor: Songctl) -> None:
         assert key.split("_")[2] not in shown
 
 
+def test_a_key_may_do_what_its_scopes_need(admin: Songctl) -> None:
+    for scope in ("songs-read", "account-read", "songs-write", "audit-read"):
+        admin("keys", "create", scope, "--scope", scope)
+    admin("keys", "create", "both", "--scope", "songs-read", "--scope", "songs-write")
+
+    assert {key["name"]: key["privilege"] for key in admin.lines("keys", "list")} == {
+        "songs-read": "PRIVILEGE_LISTENER",
+        "account-read": "PRIVILEGE_LISTENER",
+        "songs-write": "PRIVILEGE_EDITOR",
+        "audit-read": "PRIVILEGE_ADMIN",
+        "both": "PRIVILEGE_EDITOR",
+    }
+
+
 def test_a_person_is_told_to_keep_it(editor: Songctl) -> None:
     assert "not shown again" in editor("keys", "create", "x", "--scope", "songs-read", env=TERMINAL).stderr
 

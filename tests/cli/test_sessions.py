@@ -9,11 +9,14 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 def test_sessions_are_listed_and_ended(songctl: Songctl) -> None:
     username, password = songctl.sign_up(Privilege.PRIVILEGE_LISTENER)
     songctl("login", username, env={"SONGCTL_PASSWORD": password})
-    with SongClient(songctl.server.address, username=username, password=password) as elsewhere:
+    with SongClient(
+        songctl.server.address, username=username, password=password, user_agent="jukebox/2.1"
+    ) as elsewhere:
         elsewhere.get_me()
 
     there, here = songctl.lines("sessions", "list")
     assert (there.get("current"), here["current"]) == (None, True)
+    assert [session["user_agent"].split("/")[0] for session in (there, here)] == ["jukebox", "songctl"]
     rows = [line.split("\t") for line in songctl("sessions", "list").stdout.splitlines()]
     assert [(row[0], row[3], row[-1]) for row in rows] == [
         ("", "127.0.0.1", there["id"]),

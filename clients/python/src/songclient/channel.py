@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final, Self
 
@@ -19,6 +20,8 @@ SERVICES: Final = (
     api_key_service_pb2.DESCRIPTOR.services_by_name["ApiKeyService"],
     audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],
 )
+USER_AGENT: Final = f"song-client/{version('song-client')}"
+"""What a program is called that does not say its own name."""
 RETRY_POLICY: Final = {
     "maxAttempts": 3,
     "initialBackoff": "0.1s",
@@ -78,9 +81,11 @@ def service_config(services: Sequence[ServiceDescriptor] = SERVICES) -> str:
     return json.dumps({"methodConfig": [{"name": names, "retryPolicy": RETRY_POLICY}]})
 
 
-def channel_options(tls: TLS | None) -> list[tuple[str, str | int]]:
-    """Make the channel's options: retries, keep-alive, quick reconnection, large pages."""
+def channel_options(tls: TLS | None, user_agent: str) -> list[tuple[str, str | int]]:
+    """Make the channel's options: its name, retries, keep-alive, quick reconnection, large pages."""
     options: list[tuple[str, str | int]] = [
+        # gRPC's own name follows.
+        ("grpc.primary_user_agent", user_agent),
         ("grpc.service_config", service_config()),
         # A peer that vanished without a word is noticed while a call waits for it.
         ("grpc.keepalive_time_ms", 60_000),
@@ -96,22 +101,22 @@ def channel_options(tls: TLS | None) -> list[tuple[str, str | int]]:
     return options
 
 
-def open_channel(address: str, tls: TLS | None) -> grpc.Channel:
+def open_channel(address: str, tls: TLS | None, user_agent: str = USER_AGENT) -> grpc.Channel:
     """Open a channel; it connects with its first call."""
-    options = channel_options(tls)
+    options = channel_options(tls, user_agent)
     if tls is None:
         return grpc.insecure_channel(address, options)
     return grpc.secure_channel(address, _credentials(tls), options)
 
 
-def open_aio_channel(address: str, tls: TLS | None) -> grpc.aio.Channel:
+def open_aio_channel(address: str, tls: TLS | None, user_agent: str = USER_AGENT) -> grpc.aio.Channel:
     """Open a channel for asyncio; it connects with its first call.
 
     Raises RuntimeError where no event loop runs.
     """
     # grpc.aio would take a loop of its own making, and hang once the calls run in another.
     asyncio.get_running_loop()
-    options = channel_options(tls)
+    options = channel_options(tls, user_agent)
     if tls is None:
         return grpc.aio.insecure_channel(address, options)
     return grpc.aio.secure_channel(address, _credentials(tls), options)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from songclient.aio.connection import AsyncConnection
+from songclient.scopes import privilege_for
 from songs.v1.access_pb2 import Privilege, Scope
 from songs.v1.api_key_pb2 import ApiKey
 from songs.v1.api_key_service_pb2 import (
@@ -27,15 +28,19 @@ class AsyncApiKeyCalls:
         name: str,
         scopes: Iterable[Scope.ValueType],
         *,
-        privilege: Privilege.ValueType = Privilege.PRIVILEGE_LISTENER,
+        privilege: Privilege.ValueType | None = None,
         lifetime: timedelta = timedelta(days=90),
         timeout: float | None = None,
     ) -> CreateApiKeyResponse:
         """Make a key, and give with it what is known of it: `key` is shown only now.
 
         It may call the methods of its scopes, as far as its privilege allows, for up to 366 days.
-        Raises InvalidUserDetails, or PrivilegeError for more privilege than the user has.
+        Without `privilege` it has what these methods need. Raises InvalidUserDetails, or
+        PrivilegeError for more privilege than the user has.
         """
+        scopes = list(scopes)
+        if privilege is None:
+            privilege = privilege_for(scopes)
         request = CreateApiKeyRequest(name=name, privilege=privilege, scopes=scopes)
         request.expire_time.FromDatetime(datetime.now(UTC) + lifetime)
         return await self._connection.call(self._api_keys.CreateApiKey, request, timeout)

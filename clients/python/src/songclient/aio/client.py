@@ -10,7 +10,7 @@ from songclient.aio.audit import AsyncAuditCalls
 from songclient.aio.connection import AsyncConnection
 from songclient.aio.songs import AsyncSongCalls
 from songclient.aio.users import AsyncUserCalls
-from songclient.channel import TLS
+from songclient.channel import TLS, USER_AGENT
 from songs.v1.user_pb2 import Session
 
 
@@ -37,13 +37,15 @@ class AsyncSongClient(AsyncSongCalls, AsyncAccountCalls, AsyncApiKeyCalls, Async
         on_session: Callable[[Session | None], None] | None = None,
         tls: TLS | None = None,
         timeout: float = 10.0,
+        user_agent: str = USER_AGENT,
     ) -> None:
         """Make a client; it connects with its first call.
 
         `username` and `password` sign in when there is no session, or when it is over; `session`
         goes on with one that was kept. `on_session` is called with every new session, so that it
         can be kept, and with None when it is over. `api_key` takes the place of all these. Without
-        `tls` the connection is not encrypted.
+        `tls` the connection is not encrypted. `user_agent` is what the program is called in lists of
+        sessions, such as "jukebox/2.1".
 
         Raises ValueError for a user name without a password, a password without a user name, or an
         API key beside either of them or a session.
@@ -57,6 +59,7 @@ class AsyncSongClient(AsyncSongCalls, AsyncAccountCalls, AsyncApiKeyCalls, Async
             on_session=on_session,
             tls=tls,
             timeout=timeout,
+            user_agent=user_agent,
         )
         AsyncSongCalls.__init__(self, connection)
         AsyncAccountCalls.__init__(self, connection)

@@ -28,7 +28,7 @@ def read_time(text: str) -> datetime:
 
 @click.command()
 @click.option("--by", metavar="NAME|ID", help="Only what this user has done.")
-@click.option("--on", metavar="ID", help="Only what was done to this: a user, a song, a key, a session.")
+@click.option("--on", metavar="NAME|ID", help="Only what was done to this user, song, key or session.")
 @click.option("--action", help='Only this, such as "SetPrivilege" or "refresh-token-reused".')
 @click.option("--since", type=read_time, metavar="TIME", help="From this time on: 2026-01-31, or 2026-01-31T15:04:05Z.")
 @click.option("--until", type=read_time, metavar="TIME", help="Before this time.")
@@ -53,7 +53,7 @@ def audit(
     request, the API key, and the hashes of the chain.
     """
     with run.connect() as client:
-        wanted = AuditFilter(actor_id=_user_id(client, by), target_id=on or "", action=action or "")
+        wanted = AuditFilter(actor_id=_id(client, by), target_id=_id(client, on), action=action or "")
         if since is not None:
             wanted.start_time.FromDatetime(since)
         if until is not None:
@@ -71,10 +71,11 @@ def audit(
             run.output.note("there are more: --limit or --all shows them")
 
 
-def _user_id(client: SongClient, user: str | None) -> str:
-    if user is None:
+def _id(client: SongClient, name_or_id: str | None) -> str:
+    """Give an id as it is, and of a user's name the user's id."""
+    if name_or_id is None:
         return ""
-    named = who(user)
+    named = who(name_or_id)
     return named["user_id"] if "user_id" in named else client.get_user(**named).id
 
 

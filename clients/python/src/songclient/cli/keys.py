@@ -34,19 +34,17 @@ def keys() -> None:
 @click.option(
     "--privilege",
     type=click.Choice(list(PRIVILEGES)),
-    default="listener",
-    show_default=True,
-    help="What it may do at the most.",
+    help="What it may do at the most; if not given, what its scopes need.",
 )
 @click.option("--days", type=click.IntRange(1, 365), default=90, show_default=True, help="How long it is good.")
 @pass_run
-def create(run: Run, /, *, name: str, scopes: tuple[str, ...], privilege: str, days: int) -> None:
+def create(run: Run, /, *, name: str, scopes: tuple[str, ...], privilege: str | None, days: int) -> None:
     """Make an API key."""
     with run.connect() as client:
         made = client.create_api_key(
             name,
             [SCOPES[scope] for scope in dict.fromkeys(scopes)],
-            privilege=PRIVILEGES[privilege],
+            privilege=PRIVILEGES[privilege] if privilege else None,
             lifetime=timedelta(days=days),
         )
     run.output.document(json_format.MessageToDict(made, preserving_proto_field_name=True), made.key)

@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import click
 
@@ -12,6 +13,8 @@ from songclient.cli.output import Output
 from songclient.cli.session_file import SessionFile
 
 API_KEY_VARIABLE = "SONGCTL_API_KEY"
+USER_AGENT = f"songctl/{version('song-client')}"
+"""What `songctl sessions list` calls this program."""
 
 
 class NotSignedInError(click.ClickException):
@@ -44,7 +47,9 @@ class Run:
         Raises what `resume` does.
         """
         if (api_key := os.environ.get(API_KEY_VARIABLE)) and signed_in:
-            with SongClient(self.address, api_key=api_key, tls=self.tls, timeout=self.timeout) as client:
+            with SongClient(
+                self.address, api_key=api_key, tls=self.tls, timeout=self.timeout, user_agent=USER_AGENT
+            ) as client:
                 yield client
         else:
             with self.resume(signed_in=signed_in) as client:
@@ -67,6 +72,7 @@ class Run:
                 on_session=self.session.save,
                 tls=self.tls,
                 timeout=self.timeout,
+                user_agent=USER_AGENT,
             ) as client:
                 if due:
                     client.refresh_session()

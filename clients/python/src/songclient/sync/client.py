@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from songclient.channel import TLS
+from songclient.channel import TLS, USER_AGENT
 from songclient.sync.accounts import AccountCalls
 from songclient.sync.api_keys import ApiKeyCalls
 from songclient.sync.audit import AuditCalls
@@ -38,13 +38,15 @@ class SongClient(SongCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
         on_session: Callable[[Session | None], None] | None = None,
         tls: TLS | None = None,
         timeout: float = 10.0,
+        user_agent: str = USER_AGENT,
     ) -> None:
         """Make a client; it connects with its first call.
 
         `username` and `password` sign in when there is no session, or when it is over; `session`
         goes on with one that was kept. `on_session` is called with every new session, so that it
         can be kept, and with None when it is over. `api_key` takes the place of all these. Without
-        `tls` the connection is not encrypted.
+        `tls` the connection is not encrypted. `user_agent` is what the program is called in lists of
+        sessions, such as "jukebox/2.1".
 
         Raises ValueError for a user name without a password, a password without a user name, or an
         API key beside either of them or a session.
@@ -58,6 +60,7 @@ class SongClient(SongCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
             on_session=on_session,
             tls=tls,
             timeout=timeout,
+            user_agent=user_agent,
         )
         SongCalls.__init__(self, connection)
         AccountCalls.__init__(self, connection)

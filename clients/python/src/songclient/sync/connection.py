@@ -52,6 +52,7 @@ class Connection:
         on_session: Callable[[Session | None], None] | None,
         tls: TLS | None,
         timeout: float,
+        user_agent: str,
     ) -> None:
         if (username is None) != (password is None):
             missing = "password" if password is None else "username"
@@ -59,7 +60,7 @@ class Connection:
         if api_key is not None and (username is not None or session is not None):
             raise ValueError("an API key stands alone: give neither username and password nor a session with it")
         self.address = address
-        self.channel = open_channel(address, tls)
+        self.channel = open_channel(address, tls, user_agent)
         self.users = UserServiceStub(self.channel)
         self._credentials = (
             None if username is None or password is None else SignInRequest(username=username, password=password)
