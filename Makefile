@@ -72,7 +72,7 @@ bench-short: setup
 	$(BIN)/python -m tests.bench.short
 
 # What accounts cost, in a minute: auth, sign-ins, revocations. `python -m tests.bench.accounts --table` puts it into README.
-bench-accounts: $(VENV)/.bench-installed
+bench-accounts: setup
 	$(BIN)/python -m tests.bench.accounts
 
 bench-record: setup

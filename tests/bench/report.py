@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from tests.bench.contestants import OPERATIONS, OURS
 from tests.bench.load import Sample
 from tests.bench.ratios import Target
+from tests.bench.tables import table
 
 MEMORY_AT_REST = 80.0
 """MB that the largest process of our server may hold at rest."""
@@ -74,16 +75,6 @@ def markdown(results: Results, targets: Sequence[Target]) -> str:
     parts += ["### Memory and start", _starts_table(results)]
     parts += [f"Skipped: {name}, which needs {missing}." for name, missing in results.skipped.items()]
     return "\n\n".join(parts)
-
-
-def write_into(path: Path, text: str, name: str = "speed") -> None:
-    """Puts a text between the markers of a table in a file."""
-    begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
-    before, found, rest = path.read_text().partition(begin)
-    _, also_found, after = rest.partition(end)
-    assert found, f"{path} has no line {begin}"
-    assert also_found, f"{path} has no line {end}"
-    path.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")
 
 
 def draw(results: Results, path: Path) -> None:
@@ -192,9 +183,3 @@ def _median(samples: Iterable[Sample], name: str, operation: str, level: int, qu
 
 def _verdict(*, reached: bool) -> str:
     return "reached" if reached else "**not reached**"
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Gives a table in Markdown."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

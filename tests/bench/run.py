@@ -1,10 +1,14 @@
 """What the long and the short benchmark share: who can run here, and everything that has to be there before."""
 
+import os
+import platform
 import signal
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -47,6 +51,19 @@ def ground(wanted: Iterable[Contestant], songs: int) -> Iterator[Ground]:
         with running(ours()[0], filled) as server:
             token = sign_in(server.address)
         yield Ground(filled, token, tuple(able), skipped)
+
+
+def machine() -> dict[str, str | int]:
+    """What it runs on, and when."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    models = [line.partition(": ")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": models[0] if models else platform.processor(),
+        "cores": os.cpu_count() or 0,
+        "Python": platform.python_version(),
+    }
 
 
 def say(text: str) -> None:

@@ -10,12 +10,8 @@ that those who are compared run within minutes of each other. What is measured g
 import argparse
 import functools
 import json
-import os
-import platform
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from tests.bench.contestants import (
@@ -31,9 +27,10 @@ from tests.bench.contestants import (
 )
 from tests.bench.load import Sample, measure
 from tests.bench.ratios import targets
-from tests.bench.report import Results, Start, draw, markdown, write_into
-from tests.bench.run import Ground, ground, say
+from tests.bench.report import Results, Start, draw, markdown
+from tests.bench.run import Ground, ground, machine, say
 from tests.bench.servers import running
+from tests.bench.tables import write_into
 
 SONGS = 100_000
 IN_FLIGHT = (1, 64, 256)
@@ -80,25 +77,16 @@ def _measure_one(
     return start, samples
 
 
-def machine(rounds: int, seconds: float) -> dict[str, Any]:
+def circumstances(rounds: int, seconds: float) -> dict[str, Any]:
     """What it ran on, and how."""
-    models = [line.partition(": ")[2] for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     workers = ", ".join(f"{WORKERS[engine]} ({engine})" for engine in engines())
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "processor": models[0].strip() if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "Python": platform.python_version(),
+        **machine(),
         "songs": SONGS,
         "rounds": rounds,
         "seconds a measurement": seconds,
         "workers of ours": workers,
     }
-
-
-def _lines(path: str) -> list[str]:
-    file = Path(path)
-    return file.read_text().splitlines() if file.exists() else []
 
 
 def main() -> int:
@@ -113,9 +101,8 @@ def main() -> int:
     saved = OUT / "speed.json"
     wanted_targets = targets(engines())
     if options.table:
-        write_into(
-            ROOT / "docs" / "speed.md", markdown(Results.from_json(json.loads(saved.read_text())), wanted_targets)
-        )
+        results = Results.from_json(json.loads(saved.read_text()))
+        write_into(ROOT / "docs" / "speed.md", markdown(results, wanted_targets), "speed")
         return 0
     contestants = [
         contestant
@@ -124,7 +111,7 @@ def main() -> int:
     ]
     with ground(contestants, SONGS) as place:
         starts, samples = measure_all(place, options.rounds, options.seconds, options.operations)
-    results = Results(machine(options.rounds, options.seconds), place.skipped, starts, samples)
+    results = Results(circumstances(options.rounds, options.seconds), place.skipped, starts, samples)
     saved.write_text(json.dumps(results.as_json(wanted_targets), indent=1))
     draw(results, OUT / "speed.png")
     say(markdown(results, wanted_targets))
