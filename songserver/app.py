@@ -167,7 +167,7 @@ def wire(
         *outermost,
         errors,
         telemetry,
-        Rates(settings.peer_calls, settings.peer_calls_burst),
+        *([Rates(settings.peer_calls, settings.peer_calls_burst)] if settings.peer_calls else []),
         Limits(settings.max_calls, settings.mongodb_timeout, database_within),
         Auth(tokens, callers),
         Validation(rules),

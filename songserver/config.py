@@ -140,15 +140,18 @@ class Settings(BaseModel):
         "Default: 100 more than max_calls.",
     )
     peer_calls: float = Field(
+        # About what a worker can do at all.
         default=10_000.0,
-        gt=0,
-        description="Calls a second from one address (of IPv6: the first 64 bits) that a worker takes in the long run; "
-        "further ones answer TOO_MANY_CALLS. Set it to what one of your clients may need.",
+        ge=0,
+        allow_inf_nan=False,
+        description="Calls a second from one address (of IPv6: the first 64 bits) that each worker takes in the long "
+        "run, so that N workers take up to N times as many; further ones answer TOO_MANY_CALLS. Set it to what one of "
+        "your clients may need, or to 0 where there is no bound, as behind a proxy, whose address all of them have.",
     )
     peer_calls_burst: int = Field(
         default=20_000,
         ge=1,
-        description="Calls that an address may have saved up while it made fewer.",
+        description="Calls that an address may have saved up, in each worker, while it made fewer than peer_calls.",
     )
     shutdown_grace: float = Field(
         default=10.0, ge=0, description="Seconds that calls in flight have to finish at a stop."

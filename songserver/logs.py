@@ -19,6 +19,8 @@ SHARED: list[Any] = [
 # structlog's own choice shows local variables, and so passwords; and takes seconds for large ones.
 CONSOLE = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
 """The form for a person's eyes."""
+GRPC = "grpc._cython.cygrpc"
+"""The logger of grpcio's compiled part."""
 
 
 def configure_logs(settings: Settings, worker: int | None = None) -> None:
@@ -52,6 +54,12 @@ def configure_logs(settings: Settings, worker: int | None = None) -> None:
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    logging.getLogger(GRPC).addFilter(_shows_no_metadata)
+
+
+def _shows_no_metadata(record: logging.LogRecord) -> bool:
+    # grpcio logs metadata that is not UTF-8 as it came, be it a token. What became of its call, the call's line tells.
+    return not str(record.msg).startswith("Invalid encoding on")
 
 
 def _add_worker(

@@ -171,8 +171,7 @@ class Call:
     @property
     def address(self) -> str:
         """The peer's address without its port; of a Unix socket, "unix"."""
-        scheme, _, rest = unquote(self.peer).partition(":")
-        return rest.rpartition(":")[0].strip("[]") if scheme in ("ipv4", "ipv6") else scheme
+        return address_of(self.peer)
 
     @property
     def network(self) -> str:
@@ -243,6 +242,12 @@ def _dispatch(method: Method, behaviour: Callable[[Any, Call], Any]) -> Handler:
                 await call.send(response)
 
     return stream if method.server_streaming else unary
+
+
+def address_of(peer: str) -> str:
+    """Gives the address of a peer without its port; of a Unix socket, "unix"."""
+    scheme, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if scheme in ("ipv4", "ipv6") else scheme
 
 
 def network_of(address: str) -> str:

@@ -34,6 +34,17 @@ HEADROOM = 4
 CERTIFICATE, AUTHORITIES = "certificate.json", "authorities.json"
 """Where a worker finds its certificate with the key, and the authorities of its clients. What is not on the command
 line stands where only the server's user reads it."""
+PATHS = {
+    "action": "ALLOW",
+    "policies": {
+        "text": {
+            # Printable ASCII but "%": a path that is no UTF-8 once decoded raises in pyvoy, and has no answer at all.
+            "permissions": [{"url_path": {"path": {"safe_regex": {"regex": "[!-$&-~]*"}}}}],
+            "principals": [{"any": True}],
+        }
+    },
+}
+"""Paths that are answered at all (rules of Envoy's RBAC); methods of ours are among them."""
 CORS_ALLOWED = (
     "authorization",
     "connect-protocol-version",
@@ -207,6 +218,7 @@ def _seconds(seconds: float) -> str:
 
 def _filters(settings: Settings) -> Iterator[Config]:
     """What a request passes before it is ours."""
+    yield {"name": "paths", "typed_config": {"@type": f"{TYPES}.filters.http.rbac.v3.RBAC", "rules": PATHS}}
     if settings.cors_origins:
         yield {"name": "cors", "typed_config": {"@type": f"{TYPES}.filters.http.cors.v3.Cors"}}
     yield {"name": "grpc_web", "typed_config": {"@type": f"{TYPES}.filters.http.grpc_web.v3.GrpcWeb"}}

@@ -25,6 +25,8 @@ Context: TypeAlias = "aio.ServicerContext[bytes, bytes]"
 def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
     """Makes a server with our limits, without services or a port.
 
+    From then on the process, and not only this server, decodes paths as `grpcio_paths.py` says.
+
     Args:
         settings: The settings.
         shares_port: Whether other workers serve on the same port. To anyone else that must not be possible: a second

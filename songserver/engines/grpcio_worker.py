@@ -4,8 +4,12 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Coroutine
+from typing import Any
 
+import structlog
 import uvloop
+from grpc import aio
 
 from songserver.app import Carried, carrying
 from songserver.config import Settings
@@ -19,6 +23,14 @@ from songserver.worker import Control, settle
 
 LOOK = 0.1
 """Seconds between two looks whether all connections have gone."""
+WATCH = 1.0
+"""Seconds between two looks whether calls are accepted."""
+
+log = structlog.get_logger()
+
+
+class AcceptingFailed(Foreseen):
+    """grpcio has stopped accepting calls by a fault of its own."""
 
 
 async def main() -> int:
@@ -36,9 +48,10 @@ async def main() -> int:
         async with carrying(settings, mongo, accounts, task.certificates, shares_port=True) as carried:
             settle()
             control.ready()
-            await control.follow(
+            following = control.follow(
                 carried.health.tell, carried.renew, lambda seconds: drain(control, carried, settings, seconds)
             )
+            await while_accepting(carried.server, following)
             await carried.server.stop(None)
         accounts.passwords.close()
         await mongo.close()
@@ -46,6 +59,23 @@ async def main() -> int:
         control.failed(error)
         return 1
     return 0
+
+
+async def while_accepting(server: aio.Server, work: Coroutine[Any, Any, None]) -> None:
+    """Does some work for as long as a server accepts calls, and after it was stopped.
+
+    Raises:
+        AcceptingFailed: If it has stopped by itself: the process would live on, and take no calls.
+    """
+    working = asyncio.create_task(work)
+    while not working.done():
+        await asyncio.wait({working}, timeout=WATCH)
+        try:
+            await server.wait_for_termination(0)
+        except Exception as error:
+            log.critical("grpcio accepts no more calls: this worker ends, for another to take its place")
+            raise AcceptingFailed(f"grpcio has ended: {error}") from error
+    await working
 
 
 async def drain(control: Control, carried: Carried, settings: Settings, seconds: float) -> None:

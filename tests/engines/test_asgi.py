@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.wrappers_pb2 import BytesValue
 
@@ -122,7 +123,17 @@ def test_a_client_cannot_choose_its_address(connection: http.client.HTTPConnecti
     assert b"x-envoy" not in body
 
 
+@pytest.mark.parametrize("path", ["/%ff", "/throwaway.Service/Echo%80"])
+def test_a_path_that_is_no_text_once_decoded_is_refused(connection: http.client.HTTPConnection, path: str) -> None:
+    connection.request("POST", path, headers=GRPC)
+    response = connection.getresponse()
+
+    assert response.headers["grpc-status"] == str(grpc.StatusCode.PERMISSION_DENIED.value[0])
+
+
 def test_headers_without_end_are_refused(connection: http.client.HTTPConnection) -> None:
     response, _ = post(connection, "Echo", frame(HELLO), much="x" * 20_000)
+    assert response.headers["grpc-status"] == str(grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
 
+    response, _ = post(connection, "Echo", frame(HELLO), much="x" * 70_000)
     assert response.status == 431

@@ -101,6 +101,14 @@ def test_what_is_remembered_of_peers_is_bounded_and_those_that_call_are_not_forg
     assert rates.peers == PEERS
 
 
+def test_without_a_bound_there_is_none(song_server_settings: Settings) -> None:
+    changes = {"peer_calls": 0, "peer_calls_burst": 1}
+    with running_server(song_server_settings.model_copy(update=changes)) as server:
+        listener = Caller.new(server, PRIVILEGE_LISTENER)
+        for _ in range(BURST):
+            assert listener.me()
+
+
 @pytest.fixture
 def strict(song_server_settings: Settings) -> Iterator[SongServer]:
     """A server that gives each address few calls, and those slowly."""
