@@ -47,9 +47,10 @@ grpcio_only = pytest.mark.skipif(on_envoy, reason="is about what only grpcio has
 def pytest_configure() -> None:
     """Lets hypothesis take the time that it takes: how busy the machine is says nothing of an example.
 
-    And has coverage measured in Envoy too.
+    With `--hypothesis-profile=thorough` it looks further. And has coverage measured in Envoy too.
     """
-    hypothesis.settings.register_profile("patient", deadline=None)
+    hypothesis.settings.register_profile("patient", deadline=None, print_blob=True)
+    hypothesis.settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=250)
     hypothesis.settings.load_profile("patient")
     if coverage.Coverage.current():
         envoy.APP = "tests.covered:worker"

@@ -1,6 +1,6 @@
 """What the tests of security share: what a server has in its database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +35,11 @@ class Database:
             if name != but
             for document in database[name].find(living)
         }
+
+    def remove(self, server: SongServer, keys: Iterable[tuple[str, str]]) -> None:
+        """Removes some of what a server has stored, so that there is less to compare."""
+        for name, key in keys:
+            self._client[server.settings.mongodb_database][name].delete_one({"_id": key})
 
 
 @pytest.fixture(scope="session")

@@ -91,10 +91,15 @@ def _values(field: Any, known: Sequence[str]) -> st.SearchStrategy[Any]:
         return _value(field, known)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
         key, value = (_value(field.message_type.fields_by_name[name], known) for name in ("key", "value"))
-        many = st.sampled_from(MANY).flatmap(lambda count: value.map(lambda one: {f"k{n}": one for n in range(count)}))
-        return st.dictionaries(key, value, max_size=5) | many
+        return st.dictionaries(key, value, max_size=5) | _many(value).map(
+            lambda many: {f"k{number}": item for number, item in enumerate(many)}
+        )
     item = _value(field, known)
-    return st.lists(item, max_size=4) | st.tuples(item, st.sampled_from(MANY)).map(lambda pair: _repeated(*pair))
+    return st.lists(item, max_size=4) | _many(item)
+
+
+def _many(item: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.tuples(item, st.sampled_from(MANY)).map(lambda pair: _repeated(*pair))
 
 
 def _repeated(item: Any, count: int) -> list[Any]:

@@ -12,6 +12,7 @@ from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, RstStr
 Fields = Sequence[tuple[bytes, bytes]]
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+GRPC = b"application/grpc"
 STREAM = 1
 HEAD = 9
 """Bytes before the body of each frame."""
@@ -33,7 +34,7 @@ def framed(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def head(path: str, metadata: Fields) -> list[tuple[bytes, bytes]]:
+def head(path: str, metadata: Fields, content_type: bytes = GRPC) -> list[tuple[bytes, bytes]]:
     """Gives the headers of a call."""
     return [
         (b":method", b"POST"),
@@ -41,7 +42,7 @@ def head(path: str, metadata: Fields) -> list[tuple[bytes, bytes]]:
         (b":path", path.encode()),
         (b":authority", b"localhost"),
         (b"te", b"trailers"),
-        (b"content-type", b"application/grpc"),
+        (b"content-type", content_type),
         *metadata,
     ]
 

@@ -9,10 +9,12 @@ from collections.abc import Iterable
 INTERNAL, UNKNOWN, UNAVAILABLE = 13, 2, 14
 NEVER = {INTERNAL: "INTERNAL", UNKNOWN: "UNKNOWN", UNAVAILABLE: "UNAVAILABLE"}
 TRACEBACK = re.compile(rb'Traceback \(most recent|File "[^"]+", line \d')
-NO_GRPC = re.compile(
-    r"compress|flags 0x|decompress|grpc-timeout|[Mm]essage|[Ss]tream|RST_STREAM|header|END_STREAM|frame|Protocol",
-)
-"""How a transport itself refuses what is no gRPC: INTERNAL, as gRPC has it for broken framing."""
+PYTHON = re.compile(r"Exception|Unexpected|<class|serializ|\berror in\b|object at 0x")
+"""In a message of a status that is not ours: it is not the transport that has refused what is no gRPC.
+
+grpcio tells of headers and frames that it cannot read as INTERNAL or UNAVAILABLE, in words of its own, and of what
+Python raises as UNKNOWN.
+"""
 GROWTH = 1.25
 ALLOWANCE = 32 * 2**20
 """Bytes of memory, besides, by which a server may grow: its caches fill, and its allocator keeps some."""
@@ -37,8 +39,8 @@ class Judge:
             sent: What was sent, to send it again.
         """
         with self._lock:
-            self.counts[f"{kind}: {status}{'' if ours or not status else ' ' + message[:60]}"] += 1
-        transport = kind != "messages" and not ours and status == INTERNAL and NO_GRPC.search(message)
+            self.counts[f"{kind}: {status}{'' if ours or not status else ' ' + without_numbers(message)[:60]}"] += 1
+        transport = kind != "messages" and not ours and status != UNKNOWN and not PYTHON.search(message)
         if status in NEVER and not transport:
             self.fault(f"{NEVER[status]} ({message}) for {kind}", sent)
         if TRACEBACK.search(message.encode()):
@@ -61,7 +63,7 @@ class Judge:
                 event = json.loads(line)
             except ValueError:
                 # A library's own words: counted, and none of Python's.
-                self.counts[f"log: {re.sub(r'[0-9]+', '#', line)[:80]}"] += 1
+                self.counts[f"log: {without_numbers(line)[:80]}"] += 1
                 event = {}
             if event.get("level") in ("error", "critical") or TRACEBACK.search(line.encode()):
                 self.fault(f"in the log: {line[:3000]}")
@@ -72,3 +74,7 @@ class Judge:
         self.counts["memory after, MiB"] = after >> 20
         if after > before * GROWTH + ALLOWANCE:
             self.fault(f"memory has grown from {before >> 20} to {after >> 20} MiB")
+
+
+def without_numbers(text: str) -> str:
+    return re.sub(r"[0-9]+", "#", text)
