@@ -1,96 +1,33 @@
 """What README and docs say is so: each of their commands is run, and what it prints compared."""
 
-import doctest
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from songserver.config import Settings
-from tests.conftest import ENGINE
+from tests.docs.conftest import Live, as_here, assert_prints, blocks, environment, run_commands
 
 ROOT = Path(__file__).parents[2]
-BIN = Path(sys.executable).parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "clients").glob("*/*.md")]
-SEPARATOR = "--8<--"
 
 pytest_plugins = ["pytester"]
 
 
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-class Live(NamedTuple):
-    """A server as a newcomer has it."""
-
-    address: str
-    data: Path
-    said: str
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    data = tmp_path_factory.mktemp("home") / "songserver"
-    command = [str(BIN / "songserver"), "serve", "--listen", "127.0.0.1:0", "--data-directory", str(data)]
-    engine = {**os.environ, "SONGSERVER_ENGINE": ENGINE}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=engine) as server:
-        assert server.stdout
-        said = ""
-        while "listening on" not in said:
-            line = server.stdout.readline()
-            assert line, "the server did not start"
-            said += line
-        yield Live(said.split()[-1], data, said)
-        server.terminate()
-
-
-def as_here(text: str, live: Live) -> str:
-    return text.replace("localhost:50051", live.address).replace("~/.local/share/songserver", str(live.data))
-
-
-def environment(live: Live) -> Mapping[str, str]:
-    return {
-        **os.environ,
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "SONGCTL_SERVER": live.address,
-        "SONGCTL_SESSION": str(live.data / "songctl-session.json"),
-    }
-
-
-def assert_prints(wanted: str, got: str) -> None:
-    """Compares line by line, as doctest does: `...` stands for anything."""
-    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-    assert doctest.OutputChecker().check_output(wanted, got, flags), f"README says:\n{wanted}\nit printed:\n{got}"
-
-
 def test_the_first_start_says_what_readme_says(live: Live) -> None:
-    (wanted,) = [block for block in blocks("text") if "listening on" in block]
+    (wanted,) = [block for block in blocks("text", README) if "listening on" in block]
     assert_prints(as_here(wanted, live).replace("127.0.0.1:50051", live.address), live.said)
 
 
 @pytest.mark.skipif(not shutil.which("grpcurl"), reason="grpcurl is not here")
 def test_each_command_prints_what_readme_says(live: Live, tmp_path: Path) -> None:
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    session = as_here("".join(blocks("console")), live)
-    commands = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", session, re.MULTILINE)
-    assert len(commands) > 10
-    script = "".join(f"{command}\necho '{SEPARATOR}'\n" for command, _ in commands)
-    done = subprocess.run(
-        ["bash"], input=script, env=environment(live), cwd=tmp_path, timeout=60, check=False, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    printed = done.stdout.split(f"{SEPARATOR}\n")
-    for (_, wanted), got in zip(commands, printed[:-1], strict=True):
-        assert_prints(wanted, got)
+    run_commands(blocks("console", README), live, tmp_path)
 
 
 @pytest.mark.skipif(not shutil.which("grpcurl"), reason="grpcurl is not here")
@@ -104,7 +41,7 @@ def test_the_server_writes_the_protos_for_other_languages(live: Live, tmp_path: 
 def test_python_in_ten_lines(live: Live) -> None:
     # Here alice may not have been made by the commands above, and the admin may do the same.
     password = (live.data / "admin-password").read_text().strip()
-    (example,) = [block for block in blocks("python") if "SongClient(" in block]
+    (example,) = [block for block in blocks("python", README) if "SongClient(" in block]
     assert len(example.splitlines()) <= 12
     program = as_here(example, live).replace('"alice"', '"admin"').replace("wonderland-1865", password)
     printed = subprocess.run(
@@ -114,7 +51,7 @@ def test_python_in_ten_lines(live: Live) -> None:
 
 
 def test_the_fixture_is_there_for_other_peoples_tests(pytester: pytest.Pytester, song_server_mongodb: str) -> None:
-    (example,) = [block for block in blocks("python") if "def test_" in block]
+    (example,) = [block for block in blocks("python", README) if "def test_" in block]
     pytester.makepyfile(example)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=60)
     result.assert_outcomes(passed=1)
