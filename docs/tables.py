@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from songs.v1.access_pb2 import Privilege
+from songs.v1.access_pb2 import PRIVILEGE_PUBLIC, Privilege, Scope
 from songs.v1.status_pb2 import StatusCode
 from songserver.app import SERVICES
 from songserver.config import Settings, environment_name
@@ -19,13 +19,24 @@ ROOT = Path(__file__).parents[1]
 
 
 def access() -> str:
-    """Who may call what, as the contract's access option says."""
+    """Who may call what, as the contract's options access and scope say."""
     rows = [
-        (service.name, method.name, Privilege.Name(method.access).removeprefix("PRIVILEGE_"))
+        (
+            service.name,
+            method.name,
+            Privilege.Name(method.access).removeprefix("PRIVILEGE_"),
+            _scope(method),
+        )
         for service in SERVICES
         for method in map(Method.of, service.methods)
     ]
-    return _table(("service", "method", "privilege"), rows)
+    return _table(("service", "method", "privilege", "API keys with"), rows)
+
+
+def _scope(method: Method) -> str:
+    if method.access == PRIVILEGE_PUBLIC:
+        return ""
+    return Scope.Name(method.scope).removeprefix("SCOPE_") if method.scope else "none"
 
 
 def codes() -> str:

@@ -10,19 +10,16 @@ import pytest
 
 from songserver.config import Settings
 from songserver.supervisor import FIXED
+from tests.docs.conftest import Live, blocks, environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operating.md").read_text()
 SOURCES = "".join(path.read_text() for path in (ROOT / "songserver").rglob("*.py"))
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    (unit,) = blocks("ini")
+    (unit,) = blocks("ini", PAGE)
     path = tmp_path / "songserver.service"
     path.write_text(unit.replace("/opt/songserver/bin/songserver", f"{Path(sys.executable).parent}/songserver"))
 
@@ -45,7 +42,7 @@ def test_it_names_the_settings_that_a_reload_does_not_change() -> None:
 
 
 def test_it_names_events_that_are_logged() -> None:
-    for event in re.findall(r"^\| `([a-z ,]+)`", PAGE, re.MULTILINE):
+    for event in re.findall(r"^\| `([a-z ,:]+)`", PAGE, re.MULTILINE):
         assert f'"{event}"' in SOURCES, event
 
 
@@ -56,3 +53,25 @@ def test_it_names_the_metrics_that_there_are() -> None:
     assert {name.removesuffix("_total").removesuffix("_info") for name in told} == {
         name.removesuffix("_total") for name in known
     }
+
+
+def test_the_audit_log_is_held_against_what_was_kept(live: Live, tmp_path: Path) -> None:
+    (script,) = [block for block in blocks("sh", PAGE) if "audit verify" in block]
+    here = script.replace("/var/lib/songs-audit", str(tmp_path))
+
+    def verify() -> tuple[int, str]:
+        done = subprocess.run(
+            ["sh", "-c", here], env=environment(live), capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.returncode, done.stderr
+
+    assert verify()[0] == 0
+    kept = tmp_path / "head"
+    number, _, digest = kept.read_text().strip().partition(":")
+    assert (int(number), len(digest)) == (1, 64)
+    assert verify()[0] == 0
+    kept.write_text(f"1:{'0' * 64}")
+    status, said = verify()
+    assert status == 1
+    assert "tampered" in said
+    assert kept.read_text() == f"1:{'0' * 64}"
