@@ -25,7 +25,7 @@ def run(code: str, server: SongServer) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True, timeout=30).stdout
 
 
-@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=["sync", "asyncio"])
+@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=["sync", "asyncio", "api-key"])
 def test_an_example_of_the_readme_prints_what_it_says(empty_server: SongServer, code: str, output: str) -> None:
     assert run(code, empty_server) == output
 
