@@ -119,11 +119,14 @@ def _check(found: Certificates, settings: Settings) -> datetime:
         raise CertificatesError(
             f"{key_file}: make a key of P-256, P-384 or P-521, or of RSA with {RSA_BITS} bits or more"
         )
-    if certificate.not_valid_after_utc <= datetime.now(UTC):
-        raise CertificatesError(f"{certificate_file} has ended on {certificate.not_valid_after_utc}: renew it")
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if begins > datetime.now(UTC):
+        raise CertificatesError(f"{certificate_file} begins on {begins}: wait, or set the clock")
+    if ends <= datetime.now(UTC):
+        raise CertificatesError(f"{certificate_file} has ended on {ends}: renew it")
     if found.authorities is not None:
         try:
             x509.load_pem_x509_certificates(found.authorities.encode())
         except ValueError as error:
             raise CertificatesError(f"{settings.tls_client_ca} has no PEM certificates: {error}") from error
-    return certificate.not_valid_after_utc
+    return ends

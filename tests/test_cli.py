@@ -6,10 +6,11 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import click.testing
 import pymongo
 import pytest
@@ -27,6 +28,7 @@ from songserver.auth.keys import load_keys
 from songserver.cli import main
 from songserver.config import Settings
 from songserver.rpc import Method
+from songserver.sources import ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE
 from songserver.testing import SongServer
 from tests.conftest import Caller
 from tests.operations.conftest import QUICK, free_port
@@ -59,6 +61,16 @@ def database(song_server_settings: Settings) -> tuple[str, ...]:
         f"--mongodb-database={song_server_settings.mongodb_database}",
         *QUICK[:2],
     )
+
+
+def commands(group: click.Group, *above: str) -> Iterator[tuple[str, ...]]:
+    """Gives a command, and all those below it, as the words that name it."""
+    yield above
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, *above, name)
+        else:
+            yield (*above, name)
 
 
 def error_of(result: click.testing.Result) -> str:
@@ -324,6 +336,18 @@ def test_a_key_directory_that_cannot_be_read_is_an_error(run: Run, database: tup
     tmp_path.chmod(stat.S_IRWXU)
 
     assert error.startswith(f"cannot use the key directory {tmp_path}: ")
+
+
+@pytest.mark.parametrize("command", sorted(" ".join(words) for words in commands(main)))
+def test_help_shows_no_secret(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("MONGODB_URI", "SONGSERVER_MONGODB_URI", ADMIN_PASSWORD_VARIABLE, POPULATE_PASSWORD_VARIABLE):
+        monkeypatch.setenv(variable, "mongodb://songs:hunter2@db.example/")
+
+    result = click.testing.CliRunner().invoke(main, [*command.split(), "--help"])
+
+    assert result.exit_code == 0
+    assert "--help" in result.output
+    assert "hunter2" not in result.output
 
 
 def test_logs_of_commands_do_not_mix_with_what_they_print(song_server_mongodb: str, tmp_path: Path) -> None:

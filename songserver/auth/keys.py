@@ -12,7 +12,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class Keys:
 
     signing_keys: Sequence[SigningKey]
     """One or more, the oldest first."""
-    page_token_secret: bytes
+    page_token_secret: bytes = field(repr=False)
     """32 random bytes."""
 
     def signing(self, at: float) -> SigningKey:

@@ -1,12 +1,17 @@
 """Who a client is, by the certificate that it has shown (mutual TLS)."""
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 NAMES = (x509.UniformResourceIdentifier, x509.DNSName)
 """What a client's name may be in `subjectAltName`: a URI, as SPIFFE has it, before a name of DNS."""
+REMEMBERED = 1000
+"""Certificates that are not read again at each of their calls: it takes 16 us, a tenth of a GetSong."""
 
 
+@lru_cache(REMEMBERED)
 def client_name(pem: bytes) -> str:
     """Gives the name in a certificate: the first in its `subjectAltName`, else its common name; empty if it has none.
 

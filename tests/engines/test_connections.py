@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.wrappers_pb2 import BytesValue
 
 from songserver.config import Settings
 from tests.engines.conftest import ENGINES, START_TIME, on_envoy, on_grpcio
@@ -36,6 +37,24 @@ def test_a_connection_without_calls_is_closed_and_the_next_call_opens_another(en
             assert states.get(timeout=START_TIME) is grpc.ChannelConnectivity.IDLE
 
 
+@ON_EACH
+def test_a_connection_grows_old_without_a_call_that_fails(engine: str, tmp_path: Path) -> None:
+    settings = Settings(listen="127.0.0.1:0", max_connection_age=0.5)
+    with carried(engine, settings, tmp_path) as address, grpc.insecure_channel(address) as channel:
+        tell: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/throwaway.Service/Tell")
+        wait_on: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/throwaway.Service/WaitOn")
+        waiting: Any = wait_on(b"")
+        next(waiting)
+        peers: set[bytes] = set()
+        give_up = time.monotonic() + 20
+        while len(peers) < 3:
+            assert time.monotonic() < give_up
+            told = tell(b"", timeout=20)
+            peers.add(told[told.index(b"ipv4:") :].split(b'"')[0])
+        assert waiting.is_active(), "a call in flight goes on"
+        waiting.cancel()
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @ON_EACH
 def test_tls_is_1_2_or_newer(engine: str, tmp_path: Path) -> None:
@@ -60,6 +79,30 @@ def speaks(address: str, pair: Pair, version: ssl.TLSVersion) -> bool:
                 return secure.selected_alpn_protocol() == "h2"
         except (ssl.SSLError, ConnectionError):
             return False
+
+
+@ON_EACH
+def test_a_message_may_be_so_large(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SONGSERVER_MAX_MESSAGE_BYTES", "2048")  # in Envoy
+    settings = Settings(listen="127.0.0.1:0", max_message_bytes=2048)
+    options = (("grpc.default_compression_algorithm", grpc.Compression.Gzip.value),)
+    with carried(engine, settings, tmp_path) as address:
+        for channel in (grpc.insecure_channel(address), grpc.insecure_channel(address, options)):
+            with channel:
+                echo: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/throwaway.Service/Echo")
+                assert echo(message(2048), timeout=20) == message(2048)
+                with pytest.raises(grpc.RpcError) as caught:
+                    echo(message(2049), timeout=20)
+                assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+                # On the same connection.
+                assert echo(message(2048), timeout=20)
+
+
+def message(size: int) -> bytes:
+    """A message of so many bytes."""
+    data = BytesValue(value=b"x" * (size - 3)).SerializeToString()
+    assert len(data) == size
+    return data
 
 
 @ON_EACH

@@ -5,7 +5,6 @@ That `songserver serve` does on it what it does on grpcio is tested by `make tes
 
 import socket
 import stat
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,22 +57,6 @@ def test_only_the_server_itself_has_its_admin_interface(tmp_path: Path) -> None:
         config = configuration(Settings(), shares_port=False)
     assert list(config["admin"]["address"]) == ["pipe"]
     assert not config["static_resources"]["listeners"][0]["enable_reuse_port"]
-
-
-def test_a_connection_grows_old_without_a_call_that_fails(tmp_path: Path) -> None:
-    with (
-        on_envoy(Settings(listen="127.0.0.1:0", max_connection_age=0.5), tmp_path) as address,
-        grpc.insecure_channel(address) as channel,
-    ):
-        call = echo(channel)
-        tell: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/throwaway.Service/Tell")
-        peers: set[bytes] = set()
-        give_up = time.monotonic() + 20
-        while len(peers) < 3:
-            assert time.monotonic() < give_up
-            told = tell(b"", timeout=20)
-            peers.add(told[told.index(b"ipv4:") :].split(b'"')[0])
-            call(BytesValue(), timeout=20)
 
 
 def test_a_worker_imports_nothing_from_where_the_server_was_started(

@@ -38,6 +38,7 @@ class Pair:
         issuer: "Pair | None" = None,
         encryption: KeySerializationEncryption | None = None,
         curve: ec.EllipticCurve | None = None,
+        begins: timedelta = timedelta(hours=-2),
         lasts: timedelta = timedelta(hours=1),
         common_name: str | None = None,
         names: Sequence[x509.GeneralName] | None = None,
@@ -52,7 +53,7 @@ class Pair:
             .issuer_name(issuer.subject if issuer else self.subject)
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=2))
+            .not_valid_before(now + begins)
             .not_valid_after(now + lasts)
             .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         )
@@ -198,6 +199,13 @@ def test_a_certificate_that_has_ended_is_an_error(make: Make) -> None:
     pair = make(NAME, lasts=timedelta(seconds=-1))
 
     with pytest.raises(SettingsError, match=f"{pair.certificate_file} has ended on .*: renew it"):
+        load_settings({"tls_certificate": pair.certificate_file, "tls_key": pair.key_file})
+
+
+def test_a_certificate_that_has_not_begun_is_an_error(make: Make) -> None:
+    pair = make(NAME, begins=timedelta(minutes=30))
+
+    with pytest.raises(SettingsError, match=f"{pair.certificate_file} begins on .*: wait, or set the clock"):
         load_settings({"tls_certificate": pair.certificate_file, "tls_key": pair.key_file})
 
 
