@@ -1,9 +1,11 @@
 """What a supervisor tells over HTTP: `/metrics`, its own and those of its workers, and `/healthz` for probes."""
 
 import os
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from platform import python_version
 from socketserver import ThreadingMixIn
@@ -21,6 +23,10 @@ from songserver.worker import ServingStatus
 
 ENDED = "ended"
 """Stands where a file of a worker has its process id: in these files is what workers counted that have ended."""
+ATTEMPTS = 10
+"""How often the files of workers are read again while one of them is being made."""
+PAUSE = 0.01
+"""Seconds between these."""
 PATIENCE = 10.0
 """Seconds that a client has to send its request."""
 
@@ -74,7 +80,15 @@ class Exposition:
             seconds.add_metric([str(number)], used)
         yield from (memory, seconds)
         with self._lock:
-            yield from self._workers.collect()
+            yield from self._counted()
+
+    def _counted(self) -> list[Metric]:
+        for _ in range(ATTEMPTS):
+            with suppress(struct.error):
+                return list(self._workers.collect())
+            # A worker has just made its file, and written nothing into it yet.
+            time.sleep(PAUSE)
+        return list(self._workers.collect())
 
     def forget(self, pid: int) -> None:
         """Keeps what a worker counted that has ended, but not its file: there would be more and more of them."""

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import orjson
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from grpc import StatusCode
@@ -38,7 +39,7 @@ class Codec(NamedTuple):
 
 
 def _to_json(message: Message) -> bytes:
-    return json_format.MessageToJson(message, indent=None, ensure_ascii=False).encode()
+    return orjson.dumps(json_format.MessageToDict(message))
 
 
 def _from_json(data: bytes, message_type: type[Message]) -> bytes:
