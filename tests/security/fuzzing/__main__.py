@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import click
@@ -21,7 +22,8 @@ from tests.security.fuzzing.fuzzer import Fuzzer
 from tests.security.fuzzing.judge import Judge
 from tests.security.fuzzing.target import Target
 
-THREADS = 3
+THREADS = 6
+"""Most of them wait: for an answer to what is broken there may be none."""
 WARM = 0.3
 """Part of the time after which a server's caches are full."""
 TOLD = 20
@@ -41,7 +43,7 @@ def fuzz(target: Target, judge: Judge, seed: int, seconds: float) -> None:
             try:
                 chance.choice(fuzzer.kinds)(chance)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a fault
-                judge.fault(f"the fuzzer or the server broke: {error!r}")
+                judge.fault("the fuzzer or the server broke: " + "".join(traceback.format_exception(error))[-3000:])
                 if not psutil.pid_exists(target.process.pid):
                     return
 
@@ -69,7 +71,7 @@ def main(seconds: float, seed: int | None, engine: str) -> None:
         arguments = [f"--data-directory={data}", f"--engine={engine}", "--log-level=warning", "--mongodb-timeout=10"]
         # What is refused by number would not be looked at.
         arguments += ["--sign-in-failures-by-peer=1000", "--sign-in-failures=100", "--peer-calls=1000000"]
-        arguments += ["--peer-calls-burst=1000000", "--sign-up-privilege=editor"]
+        arguments += ["--peer-calls-burst=1000000", "--access-token-lifetime=86400"]
         with serving(*arguments, environment={"MONGODB_URI": ""}) as process:
             target = Target(process, data, engine)
             fuzz(target, judge, seed, seconds)

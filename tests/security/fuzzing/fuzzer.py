@@ -10,10 +10,10 @@ from tests.interceptors.conftest import METHODS, raw
 from tests.operations.conftest import Metadata
 from tests.security.fuzzing.http2 import call_frames, exchange, framed, head
 from tests.security.fuzzing.judge import Judge
-from tests.security.fuzzing.mutations import filled, mutated
+from tests.security.fuzzing.mutations import message_of, mutated
 from tests.security.fuzzing.target import Target
 
-SILENCE = 0.25
+SILENCE = 0.3
 """Seconds for which an answer to broken frames is awaited."""
 FAILED_IN_JSON = [b'"code":"internal"', b'"code":"unknown"']
 PATHS = [
@@ -43,14 +43,14 @@ class Fuzzer:
         self._target = target
         self._judge = judge
         self._corpus: list[bytes] = [b""]
-        self.kinds = [self.message, self.message, self.metadata, self.frames, *([self.json] * target.speaks_json)]
+        self.kinds = [*[self.message] * 6, self.metadata, self.frames, *[self.json] * target.speaks_json]
         """Ways to make a call, each as often as it stands here; each takes what chooses."""
 
     def json(self, chance: random.Random) -> None:
         """JSON that is changed, as browsers and curl may send it."""
         method = chance.choice([method for method in METHODS if not method.server_streaming])
         try:
-            body = MessageToJson(filled(method.request_type, chance, self._target.known)).encode()
+            body = MessageToJson(message_of(method.request_type, chance, self._target.known)).encode()
         except SerializeToJsonError:  # not each time is one of JSON
             body = b'{"song": {"title": "A Song", "artists": ["Somebody"]}}'
         metadata = [(b"authorization", self._target.admin[0][1].encode())]
@@ -59,8 +59,8 @@ class Fuzzer:
 
     def _body(self, chance: random.Random) -> tuple[Any, bytes]:
         method = chance.choice(METHODS)
-        body = filled(method.request_type, chance, self._target.known).SerializeToString()
-        if chance.random() < 0.8:
+        body = message_of(method.request_type, chance, self._target.known).SerializeToString()
+        if chance.random() < 0.4:
             body = mutated(body, chance, self._corpus[-50:])
         self._corpus[chance.randrange(100) :] = [body]
         return method, body
@@ -82,6 +82,8 @@ class Fuzzer:
             self._judge.answer("messages", error.code().value[0], error.details() or "", ours=ours, sent=sent)
             if error.code() == grpc.StatusCode.UNAUTHENTICATED and metadata == self._target.admin:
                 self._target.renew()
+            if error.code() == grpc.StatusCode.NOT_FOUND and chance.random() < 0.1:
+                self._target.replenish()
 
     def metadata(self, chance: random.Random) -> None:
         """Headers that are changed: those of authorization above all."""

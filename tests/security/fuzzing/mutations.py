@@ -1,14 +1,16 @@
 """What a seeded fuzzer makes of good input: messages of any type filled at random, and bytes that are changed."""
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from tests.security.messages import HURTING, INTEGERS
+
+M = TypeVar("M", bound=Message)
 
 TELLING = [
     b"\0",
@@ -26,42 +28,61 @@ TELLING = [
 ]
 """Bytes on which readers have tripped."""
 DEEPEST = 3
+Known = Mapping[str, Sequence[Any]]
+"""Values that suit, by the name of a field; those of the others are under the empty name."""
 
 
-def filled(message_type: type[Message], chance: random.Random, known: Sequence[str], depth: int = 0) -> Message:
-    """Gives a message with about two in three of its fields set, now and then to what hurts."""
-    message = message_type()
-    field: Any
-    for field in message_type.DESCRIPTOR.fields:
-        if chance.random() < 0.33 or (field.message_type is not None and depth >= DEEPEST):
-            continue
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            getattr(message, field.name)[_text(chance, known)] = _text(chance, known)
-        elif field.is_repeated:
-            values = [_value(field, chance, known, depth) for _ in range(chance.choice([1, 1, 2, 60]))]
-            getattr(message, field.name).extend(values)
-        elif field.message_type is not None:
-            getattr(message, field.name).CopyFrom(_value(field, chance, known, depth))
-        else:
-            setattr(message, field.name, _value(field, chance, known, depth))
-    return message
+def message_of(message_type: type[M], chance: random.Random, known: Known) -> M:
+    """Gives a message: some of all are as a client may send them, and others hurt in every third field."""
+    maker = _Maker(chance, known, chance.choice([0.2, 0.5, 0.8]), chance.choice([0, 0, 0.05, 0.3]))
+    return maker.message(message_type)
 
 
-def _value(field: Any, chance: random.Random, known: Sequence[str], depth: int) -> Any:
-    kind = field.cpp_type
-    if field.message_type is not None:
-        return filled(GetMessageClass(field.message_type), chance, known, depth + 1)
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return chance.randbytes(chance.randrange(40))
-    if kind == FieldDescriptor.CPPTYPE_STRING:
-        return _text(chance, known)
-    if kind in INTEGERS:
-        return chance.choice([0, 1, 2, 3, 4, 100, 2020, *INTEGERS[kind]])
-    return chance.choice([0, 1])
+class _Maker:
+    def __init__(self, chance: random.Random, known: Known, filled: float, hurt: float) -> None:
+        self._chance = chance
+        self._known = known
+        self._filled = filled
+        self._hurt = hurt
 
+    def message(self, message_type: type[M], depth: int = 0) -> M:
+        message = message_type()
+        field: Any
+        for field in message_type.DESCRIPTOR.fields:
+            name = field.name
+            # Without a song, or who it is about, hardly any call goes far.
+            filled = self._filled if field.message_type is None and "id" not in name else max(self._filled, 0.8)
+            if self._chance.random() > filled or (field.message_type is not None and depth >= DEEPEST):
+                continue
+            if field.message_type is not None and field.message_type.GetOptions().map_entry:
+                getattr(message, name)[self._text("key")] = self._text("value")
+            elif field.is_repeated:
+                count = self._chance.choice([1, 1, 2, 60])
+                getattr(message, name).extend(self._value(field, depth) for _ in range(count))
+            elif field.message_type is not None:
+                getattr(message, name).CopyFrom(self._value(field, depth))
+            else:
+                setattr(message, name, self._value(field, depth))
+        return message
 
-def _text(chance: random.Random, known: Sequence[str]) -> str:
-    return chance.choice(HURTING) if chance.random() < 0.2 else chance.choice(known)
+    def _value(self, field: Any, depth: int) -> Any:
+        if field.message_type is not None:
+            return self.message(GetMessageClass(field.message_type), depth + 1)
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            return self._chance.randbytes(self._chance.randrange(40))
+        if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+            return self._text(field.name)
+        if field.cpp_type in INTEGERS:
+            if self._chance.random() < self._hurt:
+                return self._chance.choice([-1, 100, 2**31 - 1, *INTEGERS[field.cpp_type]])
+            return self._chance.choice(self._known.get(field.name, [0, 1, 2, 3]))
+        return self._chance.choice([0, 1])
+
+    def _text(self, name: str) -> str:
+        if self._chance.random() < self._hurt:
+            return self._chance.choice(HURTING)
+        text: str = self._chance.choice(self._known.get(name, self._known[""]))
+        return text
 
 
 def mutated(data: bytes, chance: random.Random, others: Sequence[bytes] = ()) -> bytes:

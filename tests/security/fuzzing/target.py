@@ -1,7 +1,9 @@
 """The server that is fuzzed: what it knows, what it takes, and whether it is as it was."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -12,11 +14,31 @@ from songs.v1.api_key_service_pb2 import CreateApiKeyRequest
 from songs.v1.api_key_service_pb2_grpc import ApiKeyServiceStub
 from songs.v1.song_service_pb2 import GetSongRequest, ListSongsRequest
 from songs.v1.song_service_pb2_grpc import SongServiceStub
-from songs.v1.user_service_pb2 import GetMeRequest, SignUpRequest
+from songs.v1.user_service_pb2 import SetPrivilegeRequest, SignInRequest, SignUpRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.testing import PASSWORD
 from tests.operations.conftest import Process, create_song, sign_in
 from tests.security.fuzzing.judge import Judge
+
+KNOWN: dict[str, Sequence[Any]] = {
+    "": ["", "A Song", "Somebody"],
+    "title": ["A Song", "Another Song"],
+    "name": ["A Name"],
+    "paths": ["title", "artists", "album", "tags", "display_name"],
+    "isrc": ["USRC17607839", ""],
+    "language": ["en", ""],
+    "key": ["musicbrainz"],
+    "password": [PASSWORD],
+    "current_password": [PASSWORD],
+    "new_password": [f"{PASSWORD}, again"],
+    "privilege": [1, 2, 3],
+    "year": [2020],
+    "year_from": [0, 1999],
+    "year_to": [0, 2020],
+    "duration": [200],
+    "page_size": [0, 2, 100],
+    "page_number": [0, 0, 1],
+}
 
 
 class Target:
@@ -28,20 +50,51 @@ class Target:
         """Whether it takes JSON over HTTP too: the Connect protocol."""
         self._workers = process.workers()
         self.channel = grpc.insecure_channel(process.address)
-        self._admin_password = (data / "admin-password").read_text().strip()
-        self.admin = sign_in(self.channel, "admin", self._admin_password)
-        UserServiceStub(self.channel).SignUp(SignUpRequest(username="somebody", password=PASSWORD))
-        self.songs = [create_song(self.channel, self.admin, f"Song {number}") for number in range(3)]
+        self._users = UserServiceStub(self.channel)
+        self._songs = SongServiceStub(self.channel)
+        # Nothing is sent with this one, so that it is there to the end.
+        self._keeper = sign_in(self.channel, "admin", (data / "admin-password").read_text().strip())
+        self.renew()
+        keys = ApiKeyServiceStub(self.channel)
         request = CreateApiKeyRequest(name="fuzz", privilege=PRIVILEGE_ADMIN, scopes=[n for n in Scope.values() if n])
         request.expire_time.FromSeconds(int(time.time()) + 86_400)
-        self.key = ApiKeyServiceStub(self.channel).CreateApiKey(request, metadata=self.admin).key
-        me = UserServiceStub(self.channel).GetMe(GetMeRequest(), metadata=self.admin).user
-        page = SongServiceStub(self.channel).ListSongs(ListSongsRequest(page_size=1), metadata=self.admin)
-        self.known = [self.songs[0].id, self.songs[1].etag, page.next_page_token, me.id, "somebody", "A Song", "2020"]
+        self.key = keys.CreateApiKey(request, metadata=self._keeper).key
+        self.known = {
+            **KNOWN,
+            "api_key_id": [keys.CreateApiKey(request, metadata=self._keeper).api_key.id],
+            "page_token": [""],
+            "seconds": [0, 100, 200, int(time.time()) + 86_400],
+        }
+        """Values that suit, by the name of a field."""
+        self.replenish()
 
     def renew(self) -> None:
-        """Signs in anew: what was sent may have ended the session."""
-        self.admin = sign_in(self.channel, "admin", self._admin_password)
+        """Makes an admin: what was sent may have ended the session of the one that there was, or renamed it."""
+        account = {"username": f"admin-{time.time_ns()}", "password": PASSWORD}
+        user = self._users.SignUp(SignUpRequest(**account)).user
+        request = SetPrivilegeRequest(user_id=user.id, privilege=PRIVILEGE_ADMIN)
+        self._users.SetPrivilege(request, metadata=self._keeper)
+        self.admin = sign_in(self.channel, **account)
+
+    def replenish(self) -> None:
+        """Makes a song and a user: what was sent may have removed those that there were."""
+        number = time.time_ns()
+        songs = [create_song(self.channel, self._keeper, f"Song {number}.{one}") for one in range(3)]
+        account = {"username": f"somebody-{number}", "password": PASSWORD}
+        user = self._users.SignUp(SignUpRequest(**account)).user
+        session = self._users.SignIn(SignInRequest(**account)).session
+        page = self._songs.ListSongs(ListSongsRequest(page_size=1), metadata=self._keeper)
+        self.known = {
+            **self.known,
+            "id": [song.id for song in songs],
+            "ids": [song.id for song in songs],
+            "etag": ["", *(song.etag for song in songs)],
+            "page_token": ["", "", page.next_page_token],
+            "user_id": [user.id],
+            "actor_id": [user.id, ""],
+            "username": [user.username, f"other-{number}"],
+            "refresh_token": [session.refresh_token],
+        }
 
     def memory(self) -> int:
         """Bytes that its processes take, without MongoDB."""
@@ -59,6 +112,6 @@ class Target:
                 judge.fault("it is not healthy afterwards")
             self.renew()
             song = create_song(self.channel, self.admin, f"Afterwards {time.time()}")
-            SongServiceStub(self.channel).GetSong(GetSongRequest(id=song.id), metadata=self.admin, timeout=20)
+            self._songs.GetSong(GetSongRequest(id=song.id), metadata=self.admin, timeout=20)
         except grpc.RpcError as error:
             judge.fault(f"it does not serve afterwards: {error}")
