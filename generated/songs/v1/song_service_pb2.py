@@ -28,10 +28,14 @@ from google.rpc import error_details_pb2 as google_dot_rpc_dot_error__details__p
 from songs.v1 import access_pb2 as songs_dot_v1_dot_access__pb2
 from songs.v1 import reading_pb2 as songs_dot_v1_dot_reading__pb2
 from songs.v1 import song_pb2 as songs_dot_v1_dot_song__pb2
+from songs.v1 import song_bulk_pb2 as songs_dot_v1_dot_song__bulk__pb2
+from songs.v1 import song_duplicates_pb2 as songs_dot_v1_dot_song__duplicates__pb2
+from songs.v1 import song_overview_pb2 as songs_dot_v1_dot_song__overview__pb2
+from songs.v1 import song_streams_pb2 as songs_dot_v1_dot_song__streams__pb2
 from songs.v1 import status_pb2 as songs_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsongs/v1/song_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1egoogle/rpc/error_details.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x15songs/v1/status.proto\"\xc7\x01\n\x11\x43reateSongRequest\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\xc6\xe8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\"2\n\x12\x43reateSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"&\n\x0eGetSongRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"/\n\x0fGetSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"0\n\x14\x42\x61tchGetSongsRequest\x12\x18\n\x03ids\x18\x01 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\">\n\x15\x42\x61tchGetSongsResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.songs.v1.SongResult\"a\n\nSongResult\x12)\n\x0bstatus_code\x18\x01 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\n\n\x02id\x18\x02 \x01(\t\x12\x1c\n\x04song\x18\x03 \x01(\x0b\x32\x0e.songs.v1.Song\"\xea\x01\n\x11UpdateSongRequest\x12$\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x06\xbaH\x03\xd8\x01\x03\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask:~\xbaH{\x1ay\n\x07song.id\x12 must be the id of a song, a UUID\x1aLthis.song.id.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\"2\n\x12UpdateSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"@\n\x11\x44\x65leteSongRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x14\n\x12\x44\x65leteSongResponse\"\x8c\x02\n\x10ListSongsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12.\n\x0bpage_number\x18\x03 \x01(\x05\x42\x14\xbaH\x04\x1a\x02(\x01\xb0\xd4\x18\x94\xf8\xff\xff\xff\xff\xff\xff\xff\x01H\x00\x88\x01\x01\x12$\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x14.songs.v1.SongFilter\x12/\n\x08order_by\x18\x05 \x01(\x0e\x32\x13.songs.v1.SongOrderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\ndescending\x18\x06 \x01(\x08\x12\x13\n\x0b\x65xact_total\x18\x07 \x01(\x08\x42\x0e\n\x0c_page_number\"}\n\x11ListSongsResponse\x12\x1d\n\x05songs\x18\x01 \x03(\x0b\x32\x0e.songs.v1.Song\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12\x1c\n\x14total_size_estimated\x18\x04 \x01(\x08\"\xb4\x01\n\x12SearchSongsRequest\x12\x64\n\x05query\x18\x01 \x01(\tBU\xbaHNr\x05\x10\x01\x18\x80\x02\xba\x01\x44\n\x05query\x12\x1bmust have a letter or digit\x1a\x1ethis.matches(\'[\\\\p{L}\\\\p{N}]\')\xa8\xd4\x18\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"W\n\x13SearchSongsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.songs.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\",\n\x0cSearchResult\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"I\n\x12ImportSongsRequest\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x14.songs.v1.ImportItemB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\"\xc0\x01\n\nImportItem\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\x95\xf8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\">\n\x13ImportSongsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.songs.v1.ImportResult\"\xab\x01\n\x0cImportResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12)\n\x0bstatus_code\x18\x02 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x0f\n\x07song_id\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12?\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32%.google.rpc.BadRequest.FieldViolation2\xc3\x05\n\x0bSongService\x12T\n\nCreateSong\x12\x1b.songs.v1.CreateSongRequest\x1a\x1c.songs.v1.CreateSongResponse\"\x0b\x90\x02\x02\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x12K\n\x07GetSong\x12\x18.songs.v1.GetSongRequest\x1a\x19.songs.v1.GetSongResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12]\n\rBatchGetSongs\x12\x1e.songs.v1.BatchGetSongsRequest\x1a\x1f.songs.v1.BatchGetSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12Q\n\nUpdateSong\x12\x1b.songs.v1.UpdateSongRequest\x1a\x1c.songs.v1.UpdateSongResponse\"\x08\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x12U\n\nDeleteSong\x12\x1b.songs.v1.DeleteSongRequest\x1a\x1c.songs.v1.DeleteSongResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x12Q\n\tListSongs\x12\x1a.songs.v1.ListSongsRequest\x1a\x1b.songs.v1.ListSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12W\n\x0bSearchSongs\x12\x1c.songs.v1.SearchSongsRequest\x1a\x1d.songs.v1.SearchSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12\\\n\x0bImportSongs\x12\x1c.songs.v1.ImportSongsRequest\x1a\x1d.songs.v1.ImportSongsResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01(\x01\x30\x01\x42k\n\x17\x64\x65v.songserver.songs.v1B\x10SongServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsongs/v1/song_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1egoogle/rpc/error_details.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x18songs/v1/song_bulk.proto\x1a\x1esongs/v1/song_duplicates.proto\x1a\x1csongs/v1/song_overview.proto\x1a\x1bsongs/v1/song_streams.proto\x1a\x15songs/v1/status.proto\"\xc7\x01\n\x11\x43reateSongRequest\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\xc6\xe8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\"2\n\x12\x43reateSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"&\n\x0eGetSongRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"/\n\x0fGetSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"0\n\x14\x42\x61tchGetSongsRequest\x12\x18\n\x03ids\x18\x01 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\">\n\x15\x42\x61tchGetSongsResponse\x12%\n\x07results\x18\x01 \x03(\x0b\x32\x14.songs.v1.SongResult\"a\n\nSongResult\x12)\n\x0bstatus_code\x18\x01 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\n\n\x02id\x18\x02 \x01(\t\x12\x1c\n\x04song\x18\x03 \x01(\x0b\x32\x0e.songs.v1.Song\"\xea\x01\n\x11UpdateSongRequest\x12$\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x06\xbaH\x03\xd8\x01\x03\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask:~\xbaH{\x1ay\n\x07song.id\x12 must be the id of a song, a UUID\x1aLthis.song.id.matches(\'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$\')\"2\n\x12UpdateSongResponse\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\"@\n\x11\x44\x65leteSongRequest\x12\x14\n\x02id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x15\n\x04\x65tag\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\x14\n\x12\x44\x65leteSongResponse\"\x8c\x02\n\x10ListSongsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12.\n\x0bpage_number\x18\x03 \x01(\x05\x42\x14\xbaH\x04\x1a\x02(\x01\xb0\xd4\x18\x94\xf8\xff\xff\xff\xff\xff\xff\xff\x01H\x00\x88\x01\x01\x12$\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x14.songs.v1.SongFilter\x12/\n\x08order_by\x18\x05 \x01(\x0e\x32\x13.songs.v1.SongOrderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\ndescending\x18\x06 \x01(\x08\x12\x13\n\x0b\x65xact_total\x18\x07 \x01(\x08\x42\x0e\n\x0c_page_number\"}\n\x11ListSongsResponse\x12\x1d\n\x05songs\x18\x01 \x03(\x0b\x32\x0e.songs.v1.Song\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x12\n\ntotal_size\x18\x03 \x01(\x03\x12\x1c\n\x14total_size_estimated\x18\x04 \x01(\x08\"\xda\x01\n\x12SearchSongsRequest\x12\x64\n\x05query\x18\x01 \x01(\tBU\xbaHNr\x05\x10\x01\x18\x80\x02\xba\x01\x44\n\x05query\x12\x1bmust have a letter or digit\x1a\x1ethis.matches(\'[\\\\p{L}\\\\p{N}]\')\xa8\xd4\x18\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12$\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x14.songs.v1.SongFilter\"j\n\x13SearchSongsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.songs.v1.SearchResult\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x11\n\tforgiving\x18\x03 \x01(\x08\"S\n\x0cSearchResult\x12\x1c\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.Song\x12%\n\x07matches\x18\x02 \x03(\x0b\x32\x14.songs.v1.FieldMatch\"O\n\nFieldMatch\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x05\x12#\n\x06ranges\x18\x03 \x03(\x0b\x32\x13.songs.v1.TextRange\"s\n\x12ImportSongsRequest\x12\x33\n\x05items\x18\x01 \x03(\x0b\x32\x14.songs.v1.ImportItemB\x0e\xbaH\x0b\x92\x01\x08\x10\xe8\x07\"\x03\xd8\x01\x03\x12(\n\x07options\x18\x02 \x01(\x0b\x32\x17.songs.v1.ImportOptions\"\xd4\x01\n\rImportOptions\x12}\n\timport_id\x18\x01 \x01(\tBj\xbaHg\xba\x01\x61\n\timport_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\x12\x33\n\x08\x65xisting\x18\x02 \x01(\x0e\x32\x17.songs.v1.ExistingSongsB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x64ry_run\x18\x03 \x01(\x08\"\xc0\x01\n\nImportItem\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\x95\xf8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\"R\n\x13ImportSongsResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.songs.v1.ImportResult\x12\x12\n\nnext_index\x18\x02 \x01(\x03\"\xd3\x01\n\x0cImportResult\x12\r\n\x05index\x18\x01 \x01(\x03\x12)\n\x0bstatus_code\x18\x02 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x0f\n\x07song_id\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12?\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32%.google.rpc.BadRequest.FieldViolation\x12&\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x16.songs.v1.ImportAction*\x97\x01\n\rExistingSongs\x12\x1e\n\x1a\x45XISTING_SONGS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x45XISTING_SONGS_SKIP\x10\x01\x12\x1a\n\x16\x45XISTING_SONGS_REPLACE\x10\x02\x12\x18\n\x14\x45XISTING_SONGS_MERGE\x10\x03\x12\x17\n\x13\x45XISTING_SONGS_FAIL\x10\x04*\x9b\x01\n\x0cImportAction\x12\x1d\n\x19IMPORT_ACTION_UNSPECIFIED\x10\x00\x12\x19\n\x15IMPORT_ACTION_CREATED\x10\x01\x12\x1a\n\x16IMPORT_ACTION_REPLACED\x10\x02\x12\x18\n\x14IMPORT_ACTION_MERGED\x10\x03\x12\x1b\n\x17IMPORT_ACTION_UNCHANGED\x10\x04\x32\x86\x0c\n\x0bSongService\x12T\n\nCreateSong\x12\x1b.songs.v1.CreateSongRequest\x1a\x1c.songs.v1.CreateSongResponse\"\x0b\x90\x02\x02\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x12K\n\x07GetSong\x12\x18.songs.v1.GetSongRequest\x1a\x19.songs.v1.GetSongResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12]\n\rBatchGetSongs\x12\x1e.songs.v1.BatchGetSongsRequest\x1a\x1f.songs.v1.BatchGetSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12Q\n\nUpdateSong\x12\x1b.songs.v1.UpdateSongRequest\x1a\x1c.songs.v1.UpdateSongResponse\"\x08\xa8\xd4\x18\x03\xb0\xd4\x18\x02\x12U\n\nDeleteSong\x12\x1b.songs.v1.DeleteSongRequest\x1a\x1c.songs.v1.DeleteSongResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x12Q\n\tListSongs\x12\x1a.songs.v1.ListSongsRequest\x1a\x1b.songs.v1.ListSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12W\n\x0bSearchSongs\x12\x1c.songs.v1.SearchSongsRequest\x1a\x1d.songs.v1.SearchSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12\\\n\x0bImportSongs\x12\x1c.songs.v1.ImportSongsRequest\x1a\x1d.songs.v1.ImportSongsResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01(\x01\x30\x01\x12Z\n\x0cSuggestSongs\x12\x1d.songs.v1.SuggestSongsRequest\x1a\x1e.songs.v1.SuggestSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12T\n\nCountSongs\x12\x1b.songs.v1.CountSongsRequest\x1a\x1c.songs.v1.CountSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x12Y\n\x0b\x45xportSongs\x12\x1c.songs.v1.ExportSongsRequest\x1a\x1d.songs.v1.ExportSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x30\x01\x12V\n\nWatchSongs\x12\x1b.songs.v1.WatchSongsRequest\x1a\x1c.songs.v1.WatchSongsResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x01\x30\x01\x12g\n\x10\x42\x61tchCreateSongs\x12!.songs.v1.BatchCreateSongsRequest\x1a\".songs.v1.BatchCreateSongsResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x12[\n\x0bUpdateSongs\x12\x1c.songs.v1.UpdateSongsRequest\x1a\x1d.songs.v1.UpdateSongsResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x12[\n\x0b\x44\x65leteSongs\x12\x1c.songs.v1.DeleteSongsRequest\x1a\x1d.songs.v1.DeleteSongsResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x12\x62\n\x0e\x46indDuplicates\x12\x1f.songs.v1.FindDuplicatesRequest\x1a .songs.v1.FindDuplicatesResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x03\xb0\xd4\x18\x01\x30\x01\x12U\n\nMergeSongs\x12\x1b.songs.v1.MergeSongsRequest\x1a\x1c.songs.v1.MergeSongsResponse\"\x0c\xa8\xd4\x18\x03\xb0\xd4\x18\x02\xb8\xd4\x18\x01\x42k\n\x17\x64\x65v.songserver.songs.v1B\x10SongServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,6 +75,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHSONGSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_IMPORTSONGSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_IMPORTSONGSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\013\222\001\010\020\350\007\"\003\330\001\003'
+  _globals['_IMPORTOPTIONS'].fields_by_name['import_id']._loaded_options = None
+  _globals['_IMPORTOPTIONS'].fields_by_name['import_id']._serialized_options = b'\272Hg\272\001a\n\timport_id\022+must be 1 to 64 letters, digits, . _ : or -\032\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\330\001\001'
+  _globals['_IMPORTOPTIONS'].fields_by_name['existing']._loaded_options = None
+  _globals['_IMPORTOPTIONS'].fields_by_name['existing']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_IMPORTITEM'].fields_by_name['song']._loaded_options = None
   _globals['_IMPORTITEM'].fields_by_name['song']._serialized_options = b'\272H\003\310\001\001\260\324\030\225\370\377\377\377\377\377\377\377\001'
   _globals['_IMPORTITEM'].fields_by_name['request_id']._loaded_options = None
@@ -91,46 +99,72 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SONGSERVICE'].methods_by_name['SearchSongs']._serialized_options = b'\220\002\001\250\324\030\002\260\324\030\001'
   _globals['_SONGSERVICE'].methods_by_name['ImportSongs']._loaded_options = None
   _globals['_SONGSERVICE'].methods_by_name['ImportSongs']._serialized_options = b'\250\324\030\003\260\324\030\002\270\324\030\001'
-  _globals['_CREATESONGREQUEST']._serialized_start=228
-  _globals['_CREATESONGREQUEST']._serialized_end=427
-  _globals['_CREATESONGRESPONSE']._serialized_start=429
-  _globals['_CREATESONGRESPONSE']._serialized_end=479
-  _globals['_GETSONGREQUEST']._serialized_start=481
-  _globals['_GETSONGREQUEST']._serialized_end=519
-  _globals['_GETSONGRESPONSE']._serialized_start=521
-  _globals['_GETSONGRESPONSE']._serialized_end=568
-  _globals['_BATCHGETSONGSREQUEST']._serialized_start=570
-  _globals['_BATCHGETSONGSREQUEST']._serialized_end=618
-  _globals['_BATCHGETSONGSRESPONSE']._serialized_start=620
-  _globals['_BATCHGETSONGSRESPONSE']._serialized_end=682
-  _globals['_SONGRESULT']._serialized_start=684
-  _globals['_SONGRESULT']._serialized_end=781
-  _globals['_UPDATESONGREQUEST']._serialized_start=784
-  _globals['_UPDATESONGREQUEST']._serialized_end=1018
-  _globals['_UPDATESONGRESPONSE']._serialized_start=1020
-  _globals['_UPDATESONGRESPONSE']._serialized_end=1070
-  _globals['_DELETESONGREQUEST']._serialized_start=1072
-  _globals['_DELETESONGREQUEST']._serialized_end=1136
-  _globals['_DELETESONGRESPONSE']._serialized_start=1138
-  _globals['_DELETESONGRESPONSE']._serialized_end=1158
-  _globals['_LISTSONGSREQUEST']._serialized_start=1161
-  _globals['_LISTSONGSREQUEST']._serialized_end=1429
-  _globals['_LISTSONGSRESPONSE']._serialized_start=1431
-  _globals['_LISTSONGSRESPONSE']._serialized_end=1556
-  _globals['_SEARCHSONGSREQUEST']._serialized_start=1559
-  _globals['_SEARCHSONGSREQUEST']._serialized_end=1739
-  _globals['_SEARCHSONGSRESPONSE']._serialized_start=1741
-  _globals['_SEARCHSONGSRESPONSE']._serialized_end=1828
-  _globals['_SEARCHRESULT']._serialized_start=1830
-  _globals['_SEARCHRESULT']._serialized_end=1874
-  _globals['_IMPORTSONGSREQUEST']._serialized_start=1876
-  _globals['_IMPORTSONGSREQUEST']._serialized_end=1949
-  _globals['_IMPORTITEM']._serialized_start=1952
-  _globals['_IMPORTITEM']._serialized_end=2144
-  _globals['_IMPORTSONGSRESPONSE']._serialized_start=2146
-  _globals['_IMPORTSONGSRESPONSE']._serialized_end=2208
-  _globals['_IMPORTRESULT']._serialized_start=2211
-  _globals['_IMPORTRESULT']._serialized_end=2382
-  _globals['_SONGSERVICE']._serialized_start=2385
-  _globals['_SONGSERVICE']._serialized_end=3092
+  _globals['_SONGSERVICE'].methods_by_name['SuggestSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['SuggestSongs']._serialized_options = b'\220\002\001\250\324\030\002\260\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['CountSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['CountSongs']._serialized_options = b'\220\002\001\250\324\030\002\260\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['ExportSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['ExportSongs']._serialized_options = b'\220\002\001\250\324\030\002\260\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['WatchSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['WatchSongs']._serialized_options = b'\220\002\001\250\324\030\002\260\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['BatchCreateSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['BatchCreateSongs']._serialized_options = b'\250\324\030\003\260\324\030\002\270\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['UpdateSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['UpdateSongs']._serialized_options = b'\220\002\002\250\324\030\003\260\324\030\002\270\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['DeleteSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['DeleteSongs']._serialized_options = b'\220\002\002\250\324\030\003\260\324\030\002\270\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['FindDuplicates']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['FindDuplicates']._serialized_options = b'\220\002\001\250\324\030\003\260\324\030\001'
+  _globals['_SONGSERVICE'].methods_by_name['MergeSongs']._loaded_options = None
+  _globals['_SONGSERVICE'].methods_by_name['MergeSongs']._serialized_options = b'\250\324\030\003\260\324\030\002\270\324\030\001'
+  _globals['_EXISTINGSONGS']._serialized_start=2996
+  _globals['_EXISTINGSONGS']._serialized_end=3147
+  _globals['_IMPORTACTION']._serialized_start=3150
+  _globals['_IMPORTACTION']._serialized_end=3305
+  _globals['_CREATESONGREQUEST']._serialized_start=345
+  _globals['_CREATESONGREQUEST']._serialized_end=544
+  _globals['_CREATESONGRESPONSE']._serialized_start=546
+  _globals['_CREATESONGRESPONSE']._serialized_end=596
+  _globals['_GETSONGREQUEST']._serialized_start=598
+  _globals['_GETSONGREQUEST']._serialized_end=636
+  _globals['_GETSONGRESPONSE']._serialized_start=638
+  _globals['_GETSONGRESPONSE']._serialized_end=685
+  _globals['_BATCHGETSONGSREQUEST']._serialized_start=687
+  _globals['_BATCHGETSONGSREQUEST']._serialized_end=735
+  _globals['_BATCHGETSONGSRESPONSE']._serialized_start=737
+  _globals['_BATCHGETSONGSRESPONSE']._serialized_end=799
+  _globals['_SONGRESULT']._serialized_start=801
+  _globals['_SONGRESULT']._serialized_end=898
+  _globals['_UPDATESONGREQUEST']._serialized_start=901
+  _globals['_UPDATESONGREQUEST']._serialized_end=1135
+  _globals['_UPDATESONGRESPONSE']._serialized_start=1137
+  _globals['_UPDATESONGRESPONSE']._serialized_end=1187
+  _globals['_DELETESONGREQUEST']._serialized_start=1189
+  _globals['_DELETESONGREQUEST']._serialized_end=1253
+  _globals['_DELETESONGRESPONSE']._serialized_start=1255
+  _globals['_DELETESONGRESPONSE']._serialized_end=1275
+  _globals['_LISTSONGSREQUEST']._serialized_start=1278
+  _globals['_LISTSONGSREQUEST']._serialized_end=1546
+  _globals['_LISTSONGSRESPONSE']._serialized_start=1548
+  _globals['_LISTSONGSRESPONSE']._serialized_end=1673
+  _globals['_SEARCHSONGSREQUEST']._serialized_start=1676
+  _globals['_SEARCHSONGSREQUEST']._serialized_end=1894
+  _globals['_SEARCHSONGSRESPONSE']._serialized_start=1896
+  _globals['_SEARCHSONGSRESPONSE']._serialized_end=2002
+  _globals['_SEARCHRESULT']._serialized_start=2004
+  _globals['_SEARCHRESULT']._serialized_end=2087
+  _globals['_FIELDMATCH']._serialized_start=2089
+  _globals['_FIELDMATCH']._serialized_end=2168
+  _globals['_IMPORTSONGSREQUEST']._serialized_start=2170
+  _globals['_IMPORTSONGSREQUEST']._serialized_end=2285
+  _globals['_IMPORTOPTIONS']._serialized_start=2288
+  _globals['_IMPORTOPTIONS']._serialized_end=2500
+  _globals['_IMPORTITEM']._serialized_start=2503
+  _globals['_IMPORTITEM']._serialized_end=2695
+  _globals['_IMPORTSONGSRESPONSE']._serialized_start=2697
+  _globals['_IMPORTSONGSRESPONSE']._serialized_end=2779
+  _globals['_IMPORTRESULT']._serialized_start=2782
+  _globals['_IMPORTRESULT']._serialized_end=2993
+  _globals['_SONGSERVICE']._serialized_start=3308
+  _globals['_SONGSERVICE']._serialized_end=4850
 # @@protoc_insertion_point(module_scope)

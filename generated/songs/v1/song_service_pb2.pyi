@@ -8,7 +8,9 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import error_details_pb2 as _error_details_pb2
+from songs.v1 import song_overview_pb2 as _song_overview_pb2
 from songs.v1 import song_pb2 as _song_pb2
 from songs.v1 import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -21,6 +23,70 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ExistingSongs:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExistingSongsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExistingSongs.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXISTING_SONGS_UNSPECIFIED: _ExistingSongs.ValueType  # 0
+    """The same as EXISTING_SONGS_SKIP."""
+    EXISTING_SONGS_SKIP: _ExistingSongs.ValueType  # 1
+    """Leave it as it is: the item's result is SONG_EXISTS."""
+    EXISTING_SONGS_REPLACE: _ExistingSongs.ValueType  # 2
+    """Put the item in its place; id, creation and lyrics that the item does not have stay."""
+    EXISTING_SONGS_MERGE: _ExistingSongs.ValueType  # 3
+    """Fill the fields that it has not, and leave the others."""
+    EXISTING_SONGS_FAIL: _ExistingSongs.ValueType  # 4
+    """End the import with SONG_EXISTS; songs of earlier messages stay, none of this message is stored."""
+
+class ExistingSongs(_ExistingSongs, metaclass=_ExistingSongsEnumTypeWrapper):
+    """What an import does with a song that is there already."""
+
+EXISTING_SONGS_UNSPECIFIED: ExistingSongs.ValueType  # 0
+"""The same as EXISTING_SONGS_SKIP."""
+EXISTING_SONGS_SKIP: ExistingSongs.ValueType  # 1
+"""Leave it as it is: the item's result is SONG_EXISTS."""
+EXISTING_SONGS_REPLACE: ExistingSongs.ValueType  # 2
+"""Put the item in its place; id, creation and lyrics that the item does not have stay."""
+EXISTING_SONGS_MERGE: ExistingSongs.ValueType  # 3
+"""Fill the fields that it has not, and leave the others."""
+EXISTING_SONGS_FAIL: ExistingSongs.ValueType  # 4
+"""End the import with SONG_EXISTS; songs of earlier messages stay, none of this message is stored."""
+Global___ExistingSongs: _TypeAlias = ExistingSongs  # noqa: Y015
+
+class _ImportAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_ACTION_UNSPECIFIED: _ImportAction.ValueType  # 0
+    """Nothing."""
+    IMPORT_ACTION_CREATED: _ImportAction.ValueType  # 1
+    """The song is new."""
+    IMPORT_ACTION_REPLACED: _ImportAction.ValueType  # 2
+    """The song was there, and is now as the item."""
+    IMPORT_ACTION_MERGED: _ImportAction.ValueType  # 3
+    """The song was there, and has got fields of the item."""
+    IMPORT_ACTION_UNCHANGED: _ImportAction.ValueType  # 4
+    """The song was there as the item would have it."""
+
+class ImportAction(_ImportAction, metaclass=_ImportActionEnumTypeWrapper):
+    """What an import has done with an item."""
+
+IMPORT_ACTION_UNSPECIFIED: ImportAction.ValueType  # 0
+"""Nothing."""
+IMPORT_ACTION_CREATED: ImportAction.ValueType  # 1
+"""The song is new."""
+IMPORT_ACTION_REPLACED: ImportAction.ValueType  # 2
+"""The song was there, and is now as the item."""
+IMPORT_ACTION_MERGED: ImportAction.ValueType  # 3
+"""The song was there, and has got fields of the item."""
+IMPORT_ACTION_UNCHANGED: ImportAction.ValueType  # 4
+"""The song was there as the item would have it."""
+Global___ImportAction: _TypeAlias = ImportAction  # noqa: Y015
 
 @_typing.final
 class CreateSongRequest(_message.Message):
@@ -406,6 +472,7 @@ class SearchSongsRequest(_message.Message):
     QUERY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The words as far as they are typed, 1 to 256 characters, at least one of them a letter or digit; up to 16 words count."""
     page_size: _builtins.int
@@ -413,19 +480,24 @@ class SearchSongsRequest(_message.Message):
     before it has more than 3 MB.
     """
     page_token: _builtins.str
-    """Continues a search: the next_page_token of the page before, with the same query. What is ranked can be paged
-    through.
+    """Continues a search: the next_page_token of the page before, with the same query and filter. What is ranked can be
+    paged through.
     """
+    @_builtins.property
+    def filter(self) -> _song_pb2.SongFilter:
+        """Among which songs; all if unset."""
+
     def __init__(
         self,
         *,
         query: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        filter: _song_pb2.SongFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -439,8 +511,11 @@ class SearchSongsResponse(_message.Message):
 
     RESULTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    FORGIVING_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Give this to get the next page; empty on the last one."""
+    forgiving: _builtins.bool
+    """Whether few songs have the words as they were typed, so that letters were forgiven."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchResult]:
         """The results, the best first."""
@@ -450,10 +525,11 @@ class SearchSongsResponse(_message.Message):
         *,
         results: _abc.Iterable[Global___SearchResult] | None = ...,
         next_page_token: _builtins.str = ...,
+        forgiving: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forgiving", b"forgiving", "next_page_token", b"next_page_token", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -466,22 +542,60 @@ class SearchResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SONG_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def song(self) -> _song_pb2.Song:
         """The song, without lyrics."""
+
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldMatch]:
+        """Where the words of the query are in it, in the order of its fields."""
 
     def __init__(
         self,
         *,
         song: _song_pb2.Song | None = ...,
+        matches: _abc.Iterable[Global___FieldMatch] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["song", b"song"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["song", b"song"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["matches", b"matches", "song", b"song"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResult: _TypeAlias = SearchResult  # noqa: Y015
+
+@_typing.final
+class FieldMatch(_message.Message):
+    """Where words of a query are in a field of a song."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    RANGES_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """The name of Song's field: "title", "artists", "album", "genres" or "isrc"."""
+    index: _builtins.int
+    """Which item, from 0, where the field is repeated."""
+    @_builtins.property
+    def ranges(self) -> _containers.RepeatedCompositeFieldContainer[_song_overview_pb2.TextRange]:
+        """The parts of the text that the words match, in their order."""
+
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        index: _builtins.int = ...,
+        ranges: _abc.Iterable[_song_overview_pb2.TextRange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "index", b"index", "ranges", b"ranges"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldMatch: _TypeAlias = FieldMatch  # noqa: Y015
 
 @_typing.final
 class ImportSongsRequest(_message.Message):
@@ -490,22 +604,62 @@ class ImportSongsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportItem]:
         """Up to 1,000 items. Each is checked by itself, and answered in its own result."""
+
+    @_builtins.property
+    def options(self) -> Global___ImportOptions:
+        """How to import. Of a stream's first message only; it may have items, or not."""
 
     def __init__(
         self,
         *,
         items: _abc.Iterable[Global___ImportItem] | None = ...,
+        options: Global___ImportOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["options", b"options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "options", b"options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportSongsRequest: _TypeAlias = ImportSongsRequest  # noqa: Y015
+
+@_typing.final
+class ImportOptions(_message.Message):
+    """How songs are imported."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """Names this import, so that it can go on after it was cut, also on another server: the answer to the first message of
+    the same user with the same import_id says in next_index which item comes next, and items that were sent with it are
+    not looked at. Remembered for 30 days. 1 to 64 letters, digits, ".", "_", ":" or "-", best a fresh UUID. Empty: it is
+    not remembered.
+    """
+    existing: Global___ExistingSongs.ValueType
+    """What becomes of songs that are there already."""
+    dry_run: _builtins.bool
+    """Answer as if songs were stored, and store none."""
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        existing: Global___ExistingSongs.ValueType = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "existing", b"existing", "import_id", b"import_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportOptions: _TypeAlias = ImportOptions  # noqa: Y015
 
 @_typing.final
 class ImportItem(_message.Message):
@@ -542,6 +696,9 @@ class ImportSongsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    next_index: _builtins.int
+    """The place in the whole import of the item that comes next: all before it are safely stored, or rejected."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportResult]:
         """One result an item, in the order of the items."""
@@ -550,10 +707,11 @@ class ImportSongsResponse(_message.Message):
         self,
         *,
         results: _abc.Iterable[Global___ImportResult] | None = ...,
+        next_index: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_index", b"next_index", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -570,14 +728,17 @@ class ImportResult(_message.Message):
     SONG_ID_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FIELD_VIOLATIONS_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """The item's place in the whole stream, from 0."""
+    """The item's place in the whole import, from 0."""
     status_code: _status_pb2.StatusCode.ValueType
     """SUCCESS if the song was added, or had been by the same request_id."""
     song_id: _builtins.str
     """The id of the song that was added, or of the one that is there (SONG_EXISTS)."""
     message: _builtins.str
     """Why it was not added, for a person to read."""
+    action: Global___ImportAction.ValueType
+    """What was done, or would be, if status_code is SUCCESS."""
     @_builtins.property
     def field_violations(self) -> _containers.RepeatedCompositeFieldContainer[_error_details_pb2.BadRequest.FieldViolation]:
         """Every rule that the item breaks, with the field's path in it."""
@@ -590,10 +751,11 @@ class ImportResult(_message.Message):
         song_id: _builtins.str = ...,
         message: _builtins.str = ...,
         field_violations: _abc.Iterable[_error_details_pb2.BadRequest.FieldViolation] | None = ...,
+        action: Global___ImportAction.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field_violations", b"field_violations", "index", b"index", "message", b"message", "song_id", b"song_id", "status_code", b"status_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "field_violations", b"field_violations", "index", b"index", "message", b"message", "song_id", b"song_id", "status_code", b"status_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

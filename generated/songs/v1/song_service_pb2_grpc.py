@@ -3,7 +3,11 @@
 import grpc
 import warnings
 
+from songs.v1 import song_bulk_pb2 as songs_dot_v1_dot_song__bulk__pb2
+from songs.v1 import song_duplicates_pb2 as songs_dot_v1_dot_song__duplicates__pb2
+from songs.v1 import song_overview_pb2 as songs_dot_v1_dot_song__overview__pb2
 from songs.v1 import song_service_pb2 as songs_dot_v1_dot_song__service__pb2
+from songs.v1 import song_streams_pb2 as songs_dot_v1_dot_song__streams__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -79,6 +83,51 @@ class SongServiceStub:
                 request_serializer=songs_dot_v1_dot_song__service__pb2.ImportSongsRequest.SerializeToString,
                 response_deserializer=songs_dot_v1_dot_song__service__pb2.ImportSongsResponse.FromString,
                 _registered_method=True)
+        self.SuggestSongs = channel.unary_unary(
+                '/songs.v1.SongService/SuggestSongs',
+                request_serializer=songs_dot_v1_dot_song__overview__pb2.SuggestSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__overview__pb2.SuggestSongsResponse.FromString,
+                _registered_method=True)
+        self.CountSongs = channel.unary_unary(
+                '/songs.v1.SongService/CountSongs',
+                request_serializer=songs_dot_v1_dot_song__overview__pb2.CountSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__overview__pb2.CountSongsResponse.FromString,
+                _registered_method=True)
+        self.ExportSongs = channel.unary_stream(
+                '/songs.v1.SongService/ExportSongs',
+                request_serializer=songs_dot_v1_dot_song__streams__pb2.ExportSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__streams__pb2.ExportSongsResponse.FromString,
+                _registered_method=True)
+        self.WatchSongs = channel.unary_stream(
+                '/songs.v1.SongService/WatchSongs',
+                request_serializer=songs_dot_v1_dot_song__streams__pb2.WatchSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__streams__pb2.WatchSongsResponse.FromString,
+                _registered_method=True)
+        self.BatchCreateSongs = channel.unary_unary(
+                '/songs.v1.SongService/BatchCreateSongs',
+                request_serializer=songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsResponse.FromString,
+                _registered_method=True)
+        self.UpdateSongs = channel.unary_unary(
+                '/songs.v1.SongService/UpdateSongs',
+                request_serializer=songs_dot_v1_dot_song__bulk__pb2.UpdateSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__bulk__pb2.UpdateSongsResponse.FromString,
+                _registered_method=True)
+        self.DeleteSongs = channel.unary_unary(
+                '/songs.v1.SongService/DeleteSongs',
+                request_serializer=songs_dot_v1_dot_song__bulk__pb2.DeleteSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__bulk__pb2.DeleteSongsResponse.FromString,
+                _registered_method=True)
+        self.FindDuplicates = channel.unary_stream(
+                '/songs.v1.SongService/FindDuplicates',
+                request_serializer=songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesResponse.FromString,
+                _registered_method=True)
+        self.MergeSongs = channel.unary_unary(
+                '/songs.v1.SongService/MergeSongs',
+                request_serializer=songs_dot_v1_dot_song__duplicates__pb2.MergeSongsRequest.SerializeToString,
+                response_deserializer=songs_dot_v1_dot_song__duplicates__pb2.MergeSongsResponse.FromString,
+                _registered_method=True)
 
 
 class SongServiceServicer:
@@ -99,14 +148,15 @@ class SongServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSong(self, request, context):
-        """Gets one song with its lyrics. Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
+        """Gets one song with its lyrics. The id of a song that was merged into another finds that one.
+        Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetSongs(self, request, context):
-        """Gets up to 1,000 songs by their ids, without lyrics. A missing song fails its own result only (SONG_NOT_FOUND, or
+        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
         INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -138,12 +188,13 @@ class SongServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SearchSongs(self, request, context):
-        """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
-        word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-        before those in the album; then whole words before beginnings of words, then what is more popular. Where very many
-        songs match, those are ranked whose title begins with the query, and the 200 most popular of the others. Songs come
-        without lyrics.
-        Answers INVALID_DATA_FORMAT (query, page_size, page_token).
+        """Finds songs as their words are typed: in title, artists, album, genres and ISRC, every word of the query must be there
+        or begin a word that is; their order, case, accents and script do not matter. If few songs have them, those are found
+        too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
+        begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
+        words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
+        ranked. Songs come without lyrics.
+        Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,10 +203,90 @@ class SongServiceServicer:
     def ImportSongs(self, request_iterator, context):
         """Adds many songs. The client sends items as they come, up to 1,000 a message; the server answers each message with one
         of as many results, in the same order, once those songs are safely stored. One bad item does not stop the rest. A
-        broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
+        broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
+        rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-        song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+        song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
+        that is to end it.
         The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuggestSongs(self, request, context):
+        """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
+        Answers INVALID_DATA_FORMAT (query, size).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CountSongs(self, request, context):
+        """Counts songs, also by genre, artist and decade. What takes too long is estimated.
+        Answers INVALID_DATA_FORMAT (filter, facets, facet_size).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportSongs(self, request, context):
+        """Gives all songs, or those that match, in the order of their creation, as fast as the client takes them. A song that is
+        created, changed or removed meanwhile is in it as it was, as it is, or not at all; all others are in it once.
+        Answers INVALID_DATA_FORMAT (filter, resume_token).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchSongs(self, request, context):
+        """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
+        A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
+        it must list again. A client that does not keep up is cut off in the same way.
+        Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchCreateSongs(self, request, context):
+        """Adds up to 1,000 songs; with atomic, all or none.
+        Answers INVALID_DATA_FORMAT (items).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSongs(self, request, context):
+        """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
+        that are; the same call again changes the rest.
+        Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
+        values, or TOO_MANY_SONGS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSongs(self, request, context):
+        """Removes all songs that match, in batches, as UpdateSongs changes them.
+        Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindDuplicates(self, request, context):
+        """Finds songs that may be there more than once, in groups as they are found.
+        Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeSongs(self, request, context):
+        """Makes several songs one, at once: fields are united, the others are removed, and their ids find the one that was kept.
+        Answers INVALID_DATA_FORMAT (id, merged_ids), SONG_NOT_FOUND, STALE_ETAG, or SONG_EXISTS if it would become the same as
+        a song that is not among them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +334,51 @@ def add_SongServiceServicer_to_server(servicer, server):
                     servicer.ImportSongs,
                     request_deserializer=songs_dot_v1_dot_song__service__pb2.ImportSongsRequest.FromString,
                     response_serializer=songs_dot_v1_dot_song__service__pb2.ImportSongsResponse.SerializeToString,
+            ),
+            'SuggestSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuggestSongs,
+                    request_deserializer=songs_dot_v1_dot_song__overview__pb2.SuggestSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__overview__pb2.SuggestSongsResponse.SerializeToString,
+            ),
+            'CountSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountSongs,
+                    request_deserializer=songs_dot_v1_dot_song__overview__pb2.CountSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__overview__pb2.CountSongsResponse.SerializeToString,
+            ),
+            'ExportSongs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportSongs,
+                    request_deserializer=songs_dot_v1_dot_song__streams__pb2.ExportSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__streams__pb2.ExportSongsResponse.SerializeToString,
+            ),
+            'WatchSongs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchSongs,
+                    request_deserializer=songs_dot_v1_dot_song__streams__pb2.WatchSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__streams__pb2.WatchSongsResponse.SerializeToString,
+            ),
+            'BatchCreateSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchCreateSongs,
+                    request_deserializer=songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsResponse.SerializeToString,
+            ),
+            'UpdateSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSongs,
+                    request_deserializer=songs_dot_v1_dot_song__bulk__pb2.UpdateSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__bulk__pb2.UpdateSongsResponse.SerializeToString,
+            ),
+            'DeleteSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSongs,
+                    request_deserializer=songs_dot_v1_dot_song__bulk__pb2.DeleteSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__bulk__pb2.DeleteSongsResponse.SerializeToString,
+            ),
+            'FindDuplicates': grpc.unary_stream_rpc_method_handler(
+                    servicer.FindDuplicates,
+                    request_deserializer=songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesResponse.SerializeToString,
+            ),
+            'MergeSongs': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeSongs,
+                    request_deserializer=songs_dot_v1_dot_song__duplicates__pb2.MergeSongsRequest.FromString,
+                    response_serializer=songs_dot_v1_dot_song__duplicates__pb2.MergeSongsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -426,6 +602,249 @@ class SongService:
             '/songs.v1.SongService/ImportSongs',
             songs_dot_v1_dot_song__service__pb2.ImportSongsRequest.SerializeToString,
             songs_dot_v1_dot_song__service__pb2.ImportSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuggestSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/SuggestSongs',
+            songs_dot_v1_dot_song__overview__pb2.SuggestSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__overview__pb2.SuggestSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/CountSongs',
+            songs_dot_v1_dot_song__overview__pb2.CountSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__overview__pb2.CountSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/songs.v1.SongService/ExportSongs',
+            songs_dot_v1_dot_song__streams__pb2.ExportSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__streams__pb2.ExportSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/songs.v1.SongService/WatchSongs',
+            songs_dot_v1_dot_song__streams__pb2.WatchSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__streams__pb2.WatchSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchCreateSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/BatchCreateSongs',
+            songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__bulk__pb2.BatchCreateSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/UpdateSongs',
+            songs_dot_v1_dot_song__bulk__pb2.UpdateSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__bulk__pb2.UpdateSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/DeleteSongs',
+            songs_dot_v1_dot_song__bulk__pb2.DeleteSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__bulk__pb2.DeleteSongsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindDuplicates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/songs.v1.SongService/FindDuplicates',
+            songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesRequest.SerializeToString,
+            songs_dot_v1_dot_song__duplicates__pb2.FindDuplicatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeSongs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/songs.v1.SongService/MergeSongs',
+            songs_dot_v1_dot_song__duplicates__pb2.MergeSongsRequest.SerializeToString,
+            songs_dot_v1_dot_song__duplicates__pb2.MergeSongsResponse.FromString,
             options,
             channel_credentials,
             insecure,

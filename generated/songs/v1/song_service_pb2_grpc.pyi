@@ -5,7 +5,11 @@ The catalogue."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from songs.v1 import song_bulk_pb2 as _song_bulk_pb2
+from songs.v1 import song_duplicates_pb2 as _song_duplicates_pb2
+from songs.v1 import song_overview_pb2 as _song_overview_pb2
 from songs.v1 import song_service_pb2 as _song_service_pb2
+from songs.v1 import song_streams_pb2 as _song_streams_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -44,9 +48,11 @@ class SongServiceStub:
     the ErrorInfo's metadata "song_id".
     """
     GetSong: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.GetSongRequest, _song_service_pb2.GetSongResponse]
-    """Gets one song with its lyrics. Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND."""
+    """Gets one song with its lyrics. The id of a song that was merged into another finds that one.
+    Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
+    """
     BatchGetSongs: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.BatchGetSongsRequest, _song_service_pb2.BatchGetSongsResponse]
-    """Gets up to 1,000 songs by their ids, without lyrics. A missing song fails its own result only (SONG_NOT_FOUND, or
+    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
     INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
     """
     UpdateSong: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.UpdateSongRequest, _song_service_pb2.UpdateSongResponse]
@@ -61,20 +67,65 @@ class SongServiceStub:
     Answers INVALID_DATA_FORMAT (page_size, page_token, filter) or INVALID_PAGE_NUMBER.
     """
     SearchSongs: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.SearchSongsRequest, _song_service_pb2.SearchSongsResponse]
-    """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
-    word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-    before those in the album; then whole words before beginnings of words, then what is more popular. Where very many
-    songs match, those are ranked whose title begins with the query, and the 200 most popular of the others. Songs come
-    without lyrics.
-    Answers INVALID_DATA_FORMAT (query, page_size, page_token).
+    """Finds songs as their words are typed: in title, artists, album, genres and ISRC, every word of the query must be there
+    or begin a word that is; their order, case, accents and script do not matter. If few songs have them, those are found
+    too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
+    begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
+    words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
+    ranked. Songs come without lyrics.
+    Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
     """
     ImportSongs: _grpc.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]
     """Adds many songs. The client sends items as they come, up to 1,000 a message; the server answers each message with one
     of as many results, in the same order, once those songs are safely stored. One bad item does not stop the rest. A
-    broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
+    broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
+    rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-    song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+    song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
+    that is to end it.
     The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+    """
+    SuggestSongs: _grpc.UnaryUnaryMultiCallable[_song_overview_pb2.SuggestSongsRequest, _song_overview_pb2.SuggestSongsResponse]
+    """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
+    Answers INVALID_DATA_FORMAT (query, size).
+    """
+    CountSongs: _grpc.UnaryUnaryMultiCallable[_song_overview_pb2.CountSongsRequest, _song_overview_pb2.CountSongsResponse]
+    """Counts songs, also by genre, artist and decade. What takes too long is estimated.
+    Answers INVALID_DATA_FORMAT (filter, facets, facet_size).
+    """
+    ExportSongs: _grpc.UnaryStreamMultiCallable[_song_streams_pb2.ExportSongsRequest, _song_streams_pb2.ExportSongsResponse]
+    """Gives all songs, or those that match, in the order of their creation, as fast as the client takes them. A song that is
+    created, changed or removed meanwhile is in it as it was, as it is, or not at all; all others are in it once.
+    Answers INVALID_DATA_FORMAT (filter, resume_token).
+    """
+    WatchSongs: _grpc.UnaryStreamMultiCallable[_song_streams_pb2.WatchSongsRequest, _song_streams_pb2.WatchSongsResponse]
+    """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
+    A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
+    it must list again. A client that does not keep up is cut off in the same way.
+    Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+    """
+    BatchCreateSongs: _grpc.UnaryUnaryMultiCallable[_song_bulk_pb2.BatchCreateSongsRequest, _song_bulk_pb2.BatchCreateSongsResponse]
+    """Adds up to 1,000 songs; with atomic, all or none.
+    Answers INVALID_DATA_FORMAT (items).
+    """
+    UpdateSongs: _grpc.UnaryUnaryMultiCallable[_song_bulk_pb2.UpdateSongsRequest, _song_bulk_pb2.UpdateSongsResponse]
+    """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
+    that are; the same call again changes the rest.
+    Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
+    values, or TOO_MANY_SONGS.
+    """
+    DeleteSongs: _grpc.UnaryUnaryMultiCallable[_song_bulk_pb2.DeleteSongsRequest, _song_bulk_pb2.DeleteSongsResponse]
+    """Removes all songs that match, in batches, as UpdateSongs changes them.
+    Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
+    """
+    FindDuplicates: _grpc.UnaryStreamMultiCallable[_song_duplicates_pb2.FindDuplicatesRequest, _song_duplicates_pb2.FindDuplicatesResponse]
+    """Finds songs that may be there more than once, in groups as they are found.
+    Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
+    """
+    MergeSongs: _grpc.UnaryUnaryMultiCallable[_song_duplicates_pb2.MergeSongsRequest, _song_duplicates_pb2.MergeSongsResponse]
+    """Makes several songs one, at once: fields are united, the others are removed, and their ids find the one that was kept.
+    Answers INVALID_DATA_FORMAT (id, merged_ids), SONG_NOT_FOUND, STALE_ETAG, or SONG_EXISTS if it would become the same as
+    a song that is not among them.
     """
 
 @_typing.type_check_only
@@ -93,9 +144,11 @@ class SongServiceAsyncStub(SongServiceStub):
     the ErrorInfo's metadata "song_id".
     """
     GetSong: _aio.UnaryUnaryMultiCallable[_song_service_pb2.GetSongRequest, _song_service_pb2.GetSongResponse]  # type: ignore[assignment]
-    """Gets one song with its lyrics. Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND."""
+    """Gets one song with its lyrics. The id of a song that was merged into another finds that one.
+    Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
+    """
     BatchGetSongs: _aio.UnaryUnaryMultiCallable[_song_service_pb2.BatchGetSongsRequest, _song_service_pb2.BatchGetSongsResponse]  # type: ignore[assignment]
-    """Gets up to 1,000 songs by their ids, without lyrics. A missing song fails its own result only (SONG_NOT_FOUND, or
+    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
     INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
     """
     UpdateSong: _aio.UnaryUnaryMultiCallable[_song_service_pb2.UpdateSongRequest, _song_service_pb2.UpdateSongResponse]  # type: ignore[assignment]
@@ -110,20 +163,65 @@ class SongServiceAsyncStub(SongServiceStub):
     Answers INVALID_DATA_FORMAT (page_size, page_token, filter) or INVALID_PAGE_NUMBER.
     """
     SearchSongs: _aio.UnaryUnaryMultiCallable[_song_service_pb2.SearchSongsRequest, _song_service_pb2.SearchSongsResponse]  # type: ignore[assignment]
-    """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
-    word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-    before those in the album; then whole words before beginnings of words, then what is more popular. Where very many
-    songs match, those are ranked whose title begins with the query, and the 200 most popular of the others. Songs come
-    without lyrics.
-    Answers INVALID_DATA_FORMAT (query, page_size, page_token).
+    """Finds songs as their words are typed: in title, artists, album, genres and ISRC, every word of the query must be there
+    or begin a word that is; their order, case, accents and script do not matter. If few songs have them, those are found
+    too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
+    begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
+    words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
+    ranked. Songs come without lyrics.
+    Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
     """
     ImportSongs: _aio.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]  # type: ignore[assignment]
     """Adds many songs. The client sends items as they come, up to 1,000 a message; the server answers each message with one
     of as many results, in the same order, once those songs are safely stored. One bad item does not stop the rest. A
-    broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
+    broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
+    rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-    song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+    song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
+    that is to end it.
     The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+    """
+    SuggestSongs: _aio.UnaryUnaryMultiCallable[_song_overview_pb2.SuggestSongsRequest, _song_overview_pb2.SuggestSongsResponse]  # type: ignore[assignment]
+    """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
+    Answers INVALID_DATA_FORMAT (query, size).
+    """
+    CountSongs: _aio.UnaryUnaryMultiCallable[_song_overview_pb2.CountSongsRequest, _song_overview_pb2.CountSongsResponse]  # type: ignore[assignment]
+    """Counts songs, also by genre, artist and decade. What takes too long is estimated.
+    Answers INVALID_DATA_FORMAT (filter, facets, facet_size).
+    """
+    ExportSongs: _aio.UnaryStreamMultiCallable[_song_streams_pb2.ExportSongsRequest, _song_streams_pb2.ExportSongsResponse]  # type: ignore[assignment]
+    """Gives all songs, or those that match, in the order of their creation, as fast as the client takes them. A song that is
+    created, changed or removed meanwhile is in it as it was, as it is, or not at all; all others are in it once.
+    Answers INVALID_DATA_FORMAT (filter, resume_token).
+    """
+    WatchSongs: _aio.UnaryStreamMultiCallable[_song_streams_pb2.WatchSongsRequest, _song_streams_pb2.WatchSongsResponse]  # type: ignore[assignment]
+    """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
+    A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
+    it must list again. A client that does not keep up is cut off in the same way.
+    Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+    """
+    BatchCreateSongs: _aio.UnaryUnaryMultiCallable[_song_bulk_pb2.BatchCreateSongsRequest, _song_bulk_pb2.BatchCreateSongsResponse]  # type: ignore[assignment]
+    """Adds up to 1,000 songs; with atomic, all or none.
+    Answers INVALID_DATA_FORMAT (items).
+    """
+    UpdateSongs: _aio.UnaryUnaryMultiCallable[_song_bulk_pb2.UpdateSongsRequest, _song_bulk_pb2.UpdateSongsResponse]  # type: ignore[assignment]
+    """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
+    that are; the same call again changes the rest.
+    Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
+    values, or TOO_MANY_SONGS.
+    """
+    DeleteSongs: _aio.UnaryUnaryMultiCallable[_song_bulk_pb2.DeleteSongsRequest, _song_bulk_pb2.DeleteSongsResponse]  # type: ignore[assignment]
+    """Removes all songs that match, in batches, as UpdateSongs changes them.
+    Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
+    """
+    FindDuplicates: _aio.UnaryStreamMultiCallable[_song_duplicates_pb2.FindDuplicatesRequest, _song_duplicates_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
+    """Finds songs that may be there more than once, in groups as they are found.
+    Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
+    """
+    MergeSongs: _aio.UnaryUnaryMultiCallable[_song_duplicates_pb2.MergeSongsRequest, _song_duplicates_pb2.MergeSongsResponse]  # type: ignore[assignment]
+    """Makes several songs one, at once: fields are united, the others are removed, and their ids find the one that was kept.
+    Answers INVALID_DATA_FORMAT (id, merged_ids), SONG_NOT_FOUND, STALE_ETAG, or SONG_EXISTS if it would become the same as
+    a song that is not among them.
     """
 
 class SongServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -151,7 +249,9 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_service_pb2.GetSongRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_song_service_pb2.GetSongResponse, _abc.Awaitable[_song_service_pb2.GetSongResponse]]:
-        """Gets one song with its lyrics. Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND."""
+        """Gets one song with its lyrics. The id of a song that was merged into another finds that one.
+        Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def BatchGetSongs(
@@ -159,7 +259,7 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_service_pb2.BatchGetSongsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_song_service_pb2.BatchGetSongsResponse, _abc.Awaitable[_song_service_pb2.BatchGetSongsResponse]]:
-        """Gets up to 1,000 songs by their ids, without lyrics. A missing song fails its own result only (SONG_NOT_FOUND, or
+        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
         INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
         """
 
@@ -198,12 +298,13 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_service_pb2.SearchSongsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_song_service_pb2.SearchSongsResponse, _abc.Awaitable[_song_service_pb2.SearchSongsResponse]]:
-        """Finds songs as their words are typed: in title, artists and album, every word of the query must be there or begin a
-        word that is; their order, case and accents do not matter. Matches in the title come before those in artists, these
-        before those in the album; then whole words before beginnings of words, then what is more popular. Where very many
-        songs match, those are ranked whose title begins with the query, and the 200 most popular of the others. Songs come
-        without lyrics.
-        Answers INVALID_DATA_FORMAT (query, page_size, page_token).
+        """Finds songs as their words are typed: in title, artists, album, genres and ISRC, every word of the query must be there
+        or begin a word that is; their order, case, accents and script do not matter. If few songs have them, those are found
+        too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
+        begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
+        words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
+        ranked. Songs come without lyrics.
+        Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
         """
 
     @_abc_1.abstractmethod
@@ -214,10 +315,108 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_song_service_pb2.ImportSongsResponse], _abc.AsyncIterator[_song_service_pb2.ImportSongsResponse]]:
         """Adds many songs. The client sends items as they come, up to 1,000 a message; the server answers each message with one
         of as many results, in the same order, once those songs are safely stored. One bad item does not stop the rest. A
-        broken stream loses nothing that was answered: send the rest, or all with the same request_ids, again.
+        broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
+        rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-        song in the item). The call answers INVALID_DATA_FORMAT for too many items in a message.
+        song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
+        that is to end it.
         The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+        """
+
+    @_abc_1.abstractmethod
+    def SuggestSongs(
+        self,
+        request: _song_overview_pb2.SuggestSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_overview_pb2.SuggestSongsResponse, _abc.Awaitable[_song_overview_pb2.SuggestSongsResponse]]:
+        """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
+        Answers INVALID_DATA_FORMAT (query, size).
+        """
+
+    @_abc_1.abstractmethod
+    def CountSongs(
+        self,
+        request: _song_overview_pb2.CountSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_overview_pb2.CountSongsResponse, _abc.Awaitable[_song_overview_pb2.CountSongsResponse]]:
+        """Counts songs, also by genre, artist and decade. What takes too long is estimated.
+        Answers INVALID_DATA_FORMAT (filter, facets, facet_size).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportSongs(
+        self,
+        request: _song_streams_pb2.ExportSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_song_streams_pb2.ExportSongsResponse], _abc.AsyncIterator[_song_streams_pb2.ExportSongsResponse]]:
+        """Gives all songs, or those that match, in the order of their creation, as fast as the client takes them. A song that is
+        created, changed or removed meanwhile is in it as it was, as it is, or not at all; all others are in it once.
+        Answers INVALID_DATA_FORMAT (filter, resume_token).
+        """
+
+    @_abc_1.abstractmethod
+    def WatchSongs(
+        self,
+        request: _song_streams_pb2.WatchSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_song_streams_pb2.WatchSongsResponse], _abc.AsyncIterator[_song_streams_pb2.WatchSongsResponse]]:
+        """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
+        A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
+        it must list again. A client that does not keep up is cut off in the same way.
+        Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchCreateSongs(
+        self,
+        request: _song_bulk_pb2.BatchCreateSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_bulk_pb2.BatchCreateSongsResponse, _abc.Awaitable[_song_bulk_pb2.BatchCreateSongsResponse]]:
+        """Adds up to 1,000 songs; with atomic, all or none.
+        Answers INVALID_DATA_FORMAT (items).
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateSongs(
+        self,
+        request: _song_bulk_pb2.UpdateSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_bulk_pb2.UpdateSongsResponse, _abc.Awaitable[_song_bulk_pb2.UpdateSongsResponse]]:
+        """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
+        that are; the same call again changes the rest.
+        Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
+        values, or TOO_MANY_SONGS.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSongs(
+        self,
+        request: _song_bulk_pb2.DeleteSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_bulk_pb2.DeleteSongsResponse, _abc.Awaitable[_song_bulk_pb2.DeleteSongsResponse]]:
+        """Removes all songs that match, in batches, as UpdateSongs changes them.
+        Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
+        """
+
+    @_abc_1.abstractmethod
+    def FindDuplicates(
+        self,
+        request: _song_duplicates_pb2.FindDuplicatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_song_duplicates_pb2.FindDuplicatesResponse], _abc.AsyncIterator[_song_duplicates_pb2.FindDuplicatesResponse]]:
+        """Finds songs that may be there more than once, in groups as they are found.
+        Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
+        """
+
+    @_abc_1.abstractmethod
+    def MergeSongs(
+        self,
+        request: _song_duplicates_pb2.MergeSongsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_song_duplicates_pb2.MergeSongsResponse, _abc.Awaitable[_song_duplicates_pb2.MergeSongsResponse]]:
+        """Makes several songs one, at once: fields are united, the others are removed, and their ids find the one that was kept.
+        Answers INVALID_DATA_FORMAT (id, merged_ids), SONG_NOT_FOUND, STALE_ETAG, or SONG_EXISTS if it would become the same as
+        a song that is not among them.
         """
 
 def add_SongServiceServicer_to_server(servicer: SongServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -76,6 +76,12 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     """No song has this id. gRPC: NOT_FOUND."""
     STALE_ETAG: _StatusCode.ValueType  # -3004
     """The song has changed since the etag was read: read it again, then try again. gRPC: ABORTED."""
+    BATCH_REFUSED: _StatusCode.ValueType  # -3005
+    """This item of an atomic batch could be stored, but others could not. gRPC: ABORTED. In band only."""
+    RESUME_TOKEN_EXPIRED: _StatusCode.ValueType  # -3006
+    """The resume token is of a time that is no longer known: list again, then watch anew. gRPC: FAILED_PRECONDITION."""
+    TOO_MANY_SONGS: _StatusCode.ValueType  # -3007
+    """More songs match than may be changed at once; nothing is changed. gRPC: FAILED_PRECONDITION."""
 
 class StatusCode(_StatusCode, metaclass=_StatusCodeEnumTypeWrapper):
     """The song server's own codes, finer than the sixteen of gRPC. A failed call carries the code three times over: as the
@@ -141,4 +147,10 @@ SONG_NOT_FOUND: StatusCode.ValueType  # -3003
 """No song has this id. gRPC: NOT_FOUND."""
 STALE_ETAG: StatusCode.ValueType  # -3004
 """The song has changed since the etag was read: read it again, then try again. gRPC: ABORTED."""
+BATCH_REFUSED: StatusCode.ValueType  # -3005
+"""This item of an atomic batch could be stored, but others could not. gRPC: ABORTED. In band only."""
+RESUME_TOKEN_EXPIRED: StatusCode.ValueType  # -3006
+"""The resume token is of a time that is no longer known: list again, then watch anew. gRPC: FAILED_PRECONDITION."""
+TOO_MANY_SONGS: StatusCode.ValueType  # -3007
+"""More songs match than may be changed at once; nothing is changed. gRPC: FAILED_PRECONDITION."""
 Global___StatusCode: _TypeAlias = StatusCode  # noqa: Y015
