@@ -22,6 +22,7 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.OVERLOADED: GrpcStatus.RESOURCE_EXHAUSTED,
     status_pb2.INTERNAL_ERROR: GrpcStatus.INTERNAL,
     status_pb2.TOO_MANY_CALLS: GrpcStatus.RESOURCE_EXHAUSTED,
+    status_pb2.SERVER_STOPPING: GrpcStatus.UNAVAILABLE,
     status_pb2.SIGN_IN_FAILURE: GrpcStatus.UNAUTHENTICATED,
     status_pb2.USERNAME_EXISTS: GrpcStatus.ALREADY_EXISTS,
     status_pb2.USER_PARSE_ERROR: GrpcStatus.INVALID_ARGUMENT,
@@ -36,6 +37,9 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.INVALID_SONG_DETAILS: GrpcStatus.INVALID_ARGUMENT,
     status_pb2.SONG_NOT_FOUND: GrpcStatus.NOT_FOUND,
     status_pb2.STALE_ETAG: GrpcStatus.ABORTED,
+    status_pb2.BATCH_REFUSED: GrpcStatus.ABORTED,
+    status_pb2.RESUME_TOKEN_EXPIRED: GrpcStatus.FAILED_PRECONDITION,
+    status_pb2.TOO_MANY_SONGS: GrpcStatus.FAILED_PRECONDITION,
 }
 """The gRPC status of each code. DB_OPERATION_FAILURE becomes DEADLINE_EXCEEDED where the caller's deadline ran out."""
 
@@ -164,6 +168,15 @@ class TooManyCalls(SongServerError):
     code = status_pb2.TOO_MANY_CALLS
 
 
+class ServerStopping(SongServerError):
+    """The server stops, and ends what would go on and on."""
+
+    code = status_pb2.SERVER_STOPPING
+
+    def __init__(self) -> None:
+        super().__init__("this server stops: call again, and go on with the last resume_token")
+
+
 class SignInFailure(SongServerError):
     """Wrong credentials, or a token that is missing, expired, forged or revoked."""
 
@@ -271,3 +284,28 @@ class StaleEtag(SongServerError):
 
     def __init__(self, song_id: str) -> None:
         super().__init__(f"song {song_id} has changed since this etag: read it and try again")
+
+
+class ResumeTokenExpired(SongServerError):
+    """MongoDB knows no more what has changed since then."""
+
+    code = status_pb2.RESUME_TOKEN_EXPIRED
+
+    def __init__(self) -> None:
+        super().__init__("what has changed since this resume_token is not known any more: list again, then watch anew")
+
+
+class TooManySongs(SongServerError):
+    """More songs match than may be changed at once."""
+
+    code = status_pb2.TOO_MANY_SONGS
+
+    def __init__(self, matched: str, most: int) -> None:
+        """
+        Args:
+            matched: How many match, for a person to read.
+            most: How many may.
+        """
+        super().__init__(
+            f"{matched} songs match, and max_songs is {most}, so none is changed: narrow the filter, or raise max_songs"
+        )

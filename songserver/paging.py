@@ -1,7 +1,7 @@
-"""Page tokens: opaque to clients, signed, and good only for the query that they continue."""
+"""Page and resume tokens: opaque to clients, signed, and good only for the query that they continue."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from google.protobuf.message import Message
 from itsdangerous import BadData, URLSafeSerializer
@@ -12,8 +12,8 @@ M = TypeVar("M", bound=Message)
 
 PAGE_BYTES = 3_000_000
 """Size of a page at the most: clients take 4 MiB, unless they are told otherwise."""
-NOT_THE_QUERY = ("page_token", "page_number", "page_size", "exact_total")
-"""Fields of a list request that may differ from page to page."""
+NOT_THE_QUERY = ("page_token", "page_number", "page_size", "exact_total", "resume_token")
+"""Fields of a request that may differ where a list or a stream goes on."""
 
 
 class PageTokens:
@@ -26,20 +26,18 @@ class PageTokens:
         """Gives the token that continues the request's query after a position."""
         return self._serializer(request).dumps(position)
 
-    def read(self, request: Message) -> list[Any]:
-        """Gives the position in a request's `page_token`.
+    def read(self, request: Message, field: Literal["page_token", "resume_token"] = "page_token") -> list[Any]:
+        """Gives the position in a request's token.
 
         Raises:
             InvalidDataFormat: If it is no token of ours, or one of another query.
         """
-        token: str = getattr(request, "page_token")  # noqa: B009 - each list request has it, Message has not
         try:
-            position: list[Any] = self._serializer(request).loads(token)
+            position: list[Any] = self._serializer(request).loads(getattr(request, field))
         except BadData as error:
             raise InvalidDataFormat(
-                "page_token does not continue this query: give the next_page_token of the page before, with the same "
-                "filter and order",
-                violations=[Violation("page_token", "must be the next_page_token of a page of the same query")],
+                f"{field} does not continue this query: give the last one that was answered, with the same filter",
+                violations=[Violation(field, "must be one that was answered to the same query")],
             ) from error
         return position
 

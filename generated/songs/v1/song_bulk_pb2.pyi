@@ -124,7 +124,9 @@ class BatchCreateResult(_message.Message):
     """Why it was not added, for a person to read."""
     @_builtins.property
     def song(self) -> _song_pb2.Song:
-        """The song as it is stored, without lyrics, if status_code is SUCCESS."""
+        """The song as it is stored, without lyrics, if status_code is SUCCESS; only its id and etag where all of them take more
+        than 3 MB.
+        """
 
     @_builtins.property
     def field_violations(self) -> _containers.RepeatedCompositeFieldContainer[_error_details_pb2.BadRequest.FieldViolation]:

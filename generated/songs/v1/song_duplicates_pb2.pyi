@@ -32,7 +32,9 @@ class _DuplicateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Duplica
     DUPLICATE_KIND_ISRC: _DuplicateKind.ValueType  # 1
     """The ISRC."""
     DUPLICATE_KIND_TITLE_AND_ARTISTS: _DuplicateKind.ValueType  # 2
-    """Title and artists, but for case, accents, signs and white space, and a duration that is close."""
+    """Title and artists, but for case, accents, signs and white space, and a duration that is close to that of another song of
+    the group. The first 1,000 songs with the same title and artists are looked at.
+    """
 
 class DuplicateKind(_DuplicateKind, metaclass=_DuplicateKindEnumTypeWrapper):
     """What songs have in common that may be the same."""
@@ -42,7 +44,9 @@ DUPLICATE_KIND_UNSPECIFIED: DuplicateKind.ValueType  # 0
 DUPLICATE_KIND_ISRC: DuplicateKind.ValueType  # 1
 """The ISRC."""
 DUPLICATE_KIND_TITLE_AND_ARTISTS: DuplicateKind.ValueType  # 2
-"""Title and artists, but for case, accents, signs and white space, and a duration that is close."""
+"""Title and artists, but for case, accents, signs and white space, and a duration that is close to that of another song of
+the group. The first 1,000 songs with the same title and artists are looked at.
+"""
 Global___DuplicateKind: _TypeAlias = DuplicateKind  # noqa: Y015
 
 @_typing.final
@@ -64,9 +68,7 @@ class FindDuplicatesRequest(_message.Message):
 
     @_builtins.property
     def duration_difference(self) -> _duration_pb2.Duration:
-        """How much two durations may differ and still be close, up to 60 s; 2 s if unset. Songs of which it is not known are close
-        to any.
-        """
+        """How much two durations may differ and still be close, up to 60 s; 2 s if unset. One that is not known is close to any."""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class FindDuplicatesResponse(_message.Message):
     GROUPS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuplicateGroup]:
-        """The groups. A song may be in one of each kind."""
+        """The groups. A song may be in one of each kind; without a duration, in several."""
 
     def __init__(
         self,
@@ -119,7 +121,7 @@ class DuplicateGroup(_message.Message):
     kind: Global___DuplicateKind.ValueType
     """What they have in common."""
     size: _builtins.int
-    """How many there are, if they are more."""
+    """How many there are."""
     @_builtins.property
     def songs(self) -> _containers.RepeatedCompositeFieldContainer[_song_pb2.Song]:
         """The songs, 2 to 100 of them, without lyrics, the earliest created first."""

@@ -156,8 +156,9 @@ class SongServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetSongs(self, request, context):
-        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
-        INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
+        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song
+        fails its own result only (SONG_NOT_FOUND, or INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT
+        (ids).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -242,15 +243,15 @@ class SongServiceServicer:
     def WatchSongs(self, request, context):
         """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
         A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
-        it must list again. A client that does not keep up is cut off in the same way.
-        Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+        it must list again. One that does not keep up loses nothing before that: it is told from where it is.
+        Answers INVALID_DATA_FORMAT (filter, resume_token), RESUME_TOKEN_EXPIRED, or SERVER_STOPPING: go on with the token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchCreateSongs(self, request, context):
-        """Adds up to 1,000 songs; with atomic, all or none.
+        """Adds up to 1,000 songs; with atomic, all or none. The audit log has an entry before and one with the counts after.
         Answers INVALID_DATA_FORMAT (items).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -259,7 +260,8 @@ class SongServiceServicer:
 
     def UpdateSongs(self, request, context):
         """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
-        that are; the same call again changes the rest.
+        that are; the same call again changes the rest. The audit log has an entry before the first one and one with the counts
+        at the end; of a dry run it has none.
         Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
         values, or TOO_MANY_SONGS.
         """

@@ -52,8 +52,9 @@ class SongServiceStub:
     Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
     """
     BatchGetSongs: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.BatchGetSongsRequest, _song_service_pb2.BatchGetSongsResponse]
-    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
-    INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
+    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song
+    fails its own result only (SONG_NOT_FOUND, or INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT
+    (ids).
     """
     UpdateSong: _grpc.UnaryUnaryMultiCallable[_song_service_pb2.UpdateSongRequest, _song_service_pb2.UpdateSongResponse]
     """Changes the fields of a song that the mask names, all of them or none.
@@ -101,16 +102,17 @@ class SongServiceStub:
     WatchSongs: _grpc.UnaryStreamMultiCallable[_song_streams_pb2.WatchSongsRequest, _song_streams_pb2.WatchSongsResponse]
     """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
     A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
-    it must list again. A client that does not keep up is cut off in the same way.
-    Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+    it must list again. One that does not keep up loses nothing before that: it is told from where it is.
+    Answers INVALID_DATA_FORMAT (filter, resume_token), RESUME_TOKEN_EXPIRED, or SERVER_STOPPING: go on with the token.
     """
     BatchCreateSongs: _grpc.UnaryUnaryMultiCallable[_song_bulk_pb2.BatchCreateSongsRequest, _song_bulk_pb2.BatchCreateSongsResponse]
-    """Adds up to 1,000 songs; with atomic, all or none.
+    """Adds up to 1,000 songs; with atomic, all or none. The audit log has an entry before and one with the counts after.
     Answers INVALID_DATA_FORMAT (items).
     """
     UpdateSongs: _grpc.UnaryUnaryMultiCallable[_song_bulk_pb2.UpdateSongsRequest, _song_bulk_pb2.UpdateSongsResponse]
     """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
-    that are; the same call again changes the rest.
+    that are; the same call again changes the rest. The audit log has an entry before the first one and one with the counts
+    at the end; of a dry run it has none.
     Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
     values, or TOO_MANY_SONGS.
     """
@@ -148,8 +150,9 @@ class SongServiceAsyncStub(SongServiceStub):
     Answers INVALID_DATA_FORMAT (id) or SONG_NOT_FOUND.
     """
     BatchGetSongs: _aio.UnaryUnaryMultiCallable[_song_service_pb2.BatchGetSongsRequest, _song_service_pb2.BatchGetSongsResponse]  # type: ignore[assignment]
-    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
-    INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
+    """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song
+    fails its own result only (SONG_NOT_FOUND, or INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT
+    (ids).
     """
     UpdateSong: _aio.UnaryUnaryMultiCallable[_song_service_pb2.UpdateSongRequest, _song_service_pb2.UpdateSongResponse]  # type: ignore[assignment]
     """Changes the fields of a song that the mask names, all of them or none.
@@ -197,16 +200,17 @@ class SongServiceAsyncStub(SongServiceStub):
     WatchSongs: _aio.UnaryStreamMultiCallable[_song_streams_pb2.WatchSongsRequest, _song_streams_pb2.WatchSongsResponse]  # type: ignore[assignment]
     """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
     A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
-    it must list again. A client that does not keep up is cut off in the same way.
-    Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+    it must list again. One that does not keep up loses nothing before that: it is told from where it is.
+    Answers INVALID_DATA_FORMAT (filter, resume_token), RESUME_TOKEN_EXPIRED, or SERVER_STOPPING: go on with the token.
     """
     BatchCreateSongs: _aio.UnaryUnaryMultiCallable[_song_bulk_pb2.BatchCreateSongsRequest, _song_bulk_pb2.BatchCreateSongsResponse]  # type: ignore[assignment]
-    """Adds up to 1,000 songs; with atomic, all or none.
+    """Adds up to 1,000 songs; with atomic, all or none. The audit log has an entry before and one with the counts after.
     Answers INVALID_DATA_FORMAT (items).
     """
     UpdateSongs: _aio.UnaryUnaryMultiCallable[_song_bulk_pb2.UpdateSongsRequest, _song_bulk_pb2.UpdateSongsResponse]  # type: ignore[assignment]
     """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
-    that are; the same call again changes the rest.
+    that are; the same call again changes the rest. The audit log has an entry before the first one and one with the counts
+    at the end; of a dry run it has none.
     Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
     values, or TOO_MANY_SONGS.
     """
@@ -259,8 +263,9 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_service_pb2.BatchGetSongsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_song_service_pb2.BatchGetSongsResponse, _abc.Awaitable[_song_service_pb2.BatchGetSongsResponse]]:
-        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song fails its own result only (SONG_NOT_FOUND, or
-        INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT (ids).
+        """Gets up to 1,000 songs by their ids, without lyrics; those that were merged into others as in GetSong. A missing song
+        fails its own result only (SONG_NOT_FOUND, or INVALID_DATA_FORMAT where the id is none). Answers INVALID_DATA_FORMAT
+        (ids).
         """
 
     @_abc_1.abstractmethod
@@ -362,8 +367,8 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_song_streams_pb2.WatchSongsResponse], _abc.AsyncIterator[_song_streams_pb2.WatchSongsResponse]]:
         """Tells of songs as they are created, changed and removed: each change at least once, those of one song in their order.
         A client that was away goes on with its resume_token; the answer is RESUME_TOKEN_EXPIRED if it was away too long, and
-        it must list again. A client that does not keep up is cut off in the same way.
-        Answers INVALID_DATA_FORMAT (filter, resume_token) or RESUME_TOKEN_EXPIRED.
+        it must list again. One that does not keep up loses nothing before that: it is told from where it is.
+        Answers INVALID_DATA_FORMAT (filter, resume_token), RESUME_TOKEN_EXPIRED, or SERVER_STOPPING: go on with the token.
         """
 
     @_abc_1.abstractmethod
@@ -372,7 +377,7 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_bulk_pb2.BatchCreateSongsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_song_bulk_pb2.BatchCreateSongsResponse, _abc.Awaitable[_song_bulk_pb2.BatchCreateSongsResponse]]:
-        """Adds up to 1,000 songs; with atomic, all or none.
+        """Adds up to 1,000 songs; with atomic, all or none. The audit log has an entry before and one with the counts after.
         Answers INVALID_DATA_FORMAT (items).
         """
 
@@ -383,7 +388,8 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_song_bulk_pb2.UpdateSongsResponse, _abc.Awaitable[_song_bulk_pb2.UpdateSongsResponse]]:
         """Changes the same fields of all songs that match, in batches. A deadline that runs out in between leaves those changed
-        that are; the same call again changes the rest.
+        that are; the same call again changes the rest. The audit log has an entry before the first one and one with the counts
+        at the end; of a dry run it has none.
         Answers INVALID_DATA_FORMAT (filter, update_mask, max_songs), INVALID_SONG_DETAILS where no song could have these
         values, or TOO_MANY_SONGS.
         """

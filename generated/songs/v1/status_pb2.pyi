@@ -46,6 +46,10 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     """This peer makes more calls than the operator allows one. Waiting helps (`google.rpc.RetryInfo`).
     gRPC: RESOURCE_EXHAUSTED.
     """
+    SERVER_STOPPING: _StatusCode.ValueType  # -1008
+    """This server stops, or makes room for another one, and ends what goes on and on: call again, at once.
+    gRPC: UNAVAILABLE.
+    """
     SIGN_IN_FAILURE: _StatusCode.ValueType  # -2001
     """Wrong user name or password, or a token that is missing, expired, forged or revoked. gRPC: UNAUTHENTICATED."""
     USERNAME_EXISTS: _StatusCode.ValueType  # -2002
@@ -116,6 +120,10 @@ gRPC: INTERNAL.
 TOO_MANY_CALLS: StatusCode.ValueType  # -1007
 """This peer makes more calls than the operator allows one. Waiting helps (`google.rpc.RetryInfo`).
 gRPC: RESOURCE_EXHAUSTED.
+"""
+SERVER_STOPPING: StatusCode.ValueType  # -1008
+"""This server stops, or makes room for another one, and ends what goes on and on: call again, at once.
+gRPC: UNAVAILABLE.
 """
 SIGN_IN_FAILURE: StatusCode.ValueType  # -2001
 """Wrong user name or password, or a token that is missing, expired, forged or revoked. gRPC: UNAUTHENTICATED."""

@@ -111,6 +111,12 @@ class TooManyCalls(SongClientError):
     code = StatusCode.TOO_MANY_CALLS
 
 
+class ServerStopping(SongClientError):
+    """The server stops, or makes room for another one: call again, at once."""
+
+    code = StatusCode.SERVER_STOPPING
+
+
 class SignInFailed(SongClientError):
     """Wrong user name or password, or a session that is missing or over."""
 
@@ -200,6 +206,18 @@ class StaleEtag(SongClientError):
     code = StatusCode.STALE_ETAG
 
 
+class ResumeTokenExpired(SongClientError):
+    """What has changed since the resume token is not known any more: list again, then watch anew."""
+
+    code = StatusCode.RESUME_TOKEN_EXPIRED
+
+
+class TooManySongs(SongClientError):
+    """More songs match than may be changed at once; none is changed."""
+
+    code = StatusCode.TOO_MANY_SONGS
+
+
 BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
     error.code: error
     for error in (
@@ -210,6 +228,7 @@ BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
         Overloaded,
         InternalError,
         TooManyCalls,
+        ServerStopping,
         SignInFailed,
         UsernameExists,
         UserParseError,
@@ -224,6 +243,8 @@ BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
         InvalidSongDetails,
         SongNotFound,
         StaleEtag,
+        ResumeTokenExpired,
+        TooManySongs,
     )
 }
 """Which exception stands for which code."""
