@@ -40,6 +40,7 @@ GRPC_STATUS: Mapping[StatusCode.ValueType, GrpcStatus] = {
     status_pb2.BATCH_REFUSED: GrpcStatus.ABORTED,
     status_pb2.RESUME_TOKEN_EXPIRED: GrpcStatus.FAILED_PRECONDITION,
     status_pb2.TOO_MANY_SONGS: GrpcStatus.FAILED_PRECONDITION,
+    status_pb2.IMPORT_TAKEN_OVER: GrpcStatus.ABORTED,
 }
 """The gRPC status of each code. DB_OPERATION_FAILURE becomes DEADLINE_EXCEEDED where the caller's deadline ran out."""
 
@@ -309,3 +310,12 @@ class TooManySongs(SongServerError):
         super().__init__(
             f"{matched} songs match, and max_songs is {most}, so none is changed: narrow the filter, or raise max_songs"
         )
+
+
+class ImportTakenOver(SongServerError):
+    """Another stream has gone on with the import."""
+
+    code = status_pb2.IMPORT_TAKEN_OVER
+
+    def __init__(self, import_id: str) -> None:
+        super().__init__(f"another stream has gone on with the import {import_id}: leave it to that one")

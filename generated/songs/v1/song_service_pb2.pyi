@@ -37,7 +37,7 @@ class _ExistingSongsEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Existin
     EXISTING_SONGS_REPLACE: _ExistingSongs.ValueType  # 2
     """Put the item in its place; id, creation and lyrics that the item does not have stay."""
     EXISTING_SONGS_MERGE: _ExistingSongs.ValueType  # 3
-    """Fill the fields that it has not, and leave the others."""
+    """Fill the fields and external ids that it has not, and leave the others."""
     EXISTING_SONGS_FAIL: _ExistingSongs.ValueType  # 4
     """End the import with SONG_EXISTS; songs of earlier messages stay, none of this message is stored."""
 
@@ -51,7 +51,7 @@ EXISTING_SONGS_SKIP: ExistingSongs.ValueType  # 1
 EXISTING_SONGS_REPLACE: ExistingSongs.ValueType  # 2
 """Put the item in its place; id, creation and lyrics that the item does not have stay."""
 EXISTING_SONGS_MERGE: ExistingSongs.ValueType  # 3
-"""Fill the fields that it has not, and leave the others."""
+"""Fill the fields and external ids that it has not, and leave the others."""
 EXISTING_SONGS_FAIL: ExistingSongs.ValueType  # 4
 """End the import with SONG_EXISTS; songs of earlier messages stay, none of this message is stored."""
 Global___ExistingSongs: _TypeAlias = ExistingSongs  # noqa: Y015
@@ -607,11 +607,13 @@ class ImportSongsRequest(_message.Message):
     OPTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportItem]:
-        """Up to 1,000 items. Each is checked by itself, and answered in its own result."""
+        """Up to 1,000 items; none in the first message of an import with an id. Each is checked by itself, and answered in its own
+        result.
+        """
 
     @_builtins.property
     def options(self) -> Global___ImportOptions:
-        """How to import. Of a stream's first message only; it may have items, or not."""
+        """How to import. In a stream's first message only."""
 
     def __init__(
         self,
@@ -637,15 +639,17 @@ class ImportOptions(_message.Message):
     EXISTING_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     import_id: _builtins.str
-    """Names this import, so that it can go on after it was cut, also on another server: the answer to the first message of
-    the same user with the same import_id says in next_index which item comes next, and items that were sent with it are
-    not looked at. Remembered for 30 days. 1 to 64 letters, digits, ".", "_", ":" or "-", best a fresh UUID. Empty: it is
-    not remembered.
+    """Names this import, so that it can go on after it was cut, also on another server. The stream then begins with a message
+    without items, to which the answer says in next_index which item comes next (0 of a new import), and has the results of
+    the last 8 messages once more, for a client that was cut before it got them. An import goes on as it began: with the
+    same `existing`. Of two streams with the same id of the same user, the one that began last goes on, and the other ends
+    with IMPORT_TAKEN_OVER. Remembered for 30 days. 1 to 64 letters, digits, ".", "_", ":" or "-", best a fresh UUID. Empty,
+    or in a dry run: it is not remembered.
     """
     existing: Global___ExistingSongs.ValueType
     """What becomes of songs that are there already."""
     dry_run: _builtins.bool
-    """Answer as if songs were stored, and store none."""
+    """Answer as if songs were stored, and store none. Results have no ids of songs that are not there."""
     def __init__(
         self,
         *,
@@ -701,7 +705,7 @@ class ImportSongsResponse(_message.Message):
     """The place in the whole import of the item that comes next: all before it are safely stored, or rejected."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportResult]:
-        """One result an item, in the order of the items."""
+        """One result an item, in the order of the items. To the first message of an import with an id: results of earlier ones."""
 
     def __init__(
         self,

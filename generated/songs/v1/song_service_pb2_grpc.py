@@ -207,9 +207,10 @@ class SongServiceServicer:
         broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
         rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-        song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
-        that is to end it.
-        The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+        song in the item). The call answers INVALID_DATA_FORMAT (options, items), IMPORT_TAKEN_OVER, or SONG_EXISTS where that
+        is to end it.
+        The audit log has two entries of a stream that is no dry run: one before its first songs are stored, and one with the
+        counts at its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -82,9 +82,10 @@ class SongServiceStub:
     broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
     rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-    song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
-    that is to end it.
-    The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+    song in the item). The call answers INVALID_DATA_FORMAT (options, items), IMPORT_TAKEN_OVER, or SONG_EXISTS where that
+    is to end it.
+    The audit log has two entries of a stream that is no dry run: one before its first songs are stored, and one with the
+    counts at its end.
     """
     SuggestSongs: _grpc.UnaryUnaryMultiCallable[_song_overview_pb2.SuggestSongsRequest, _song_overview_pb2.SuggestSongsResponse]
     """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
@@ -180,9 +181,10 @@ class SongServiceAsyncStub(SongServiceStub):
     broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
     rest, or all with the same request_ids, again.
     Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-    song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
-    that is to end it.
-    The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+    song in the item). The call answers INVALID_DATA_FORMAT (options, items), IMPORT_TAKEN_OVER, or SONG_EXISTS where that
+    is to end it.
+    The audit log has two entries of a stream that is no dry run: one before its first songs are stored, and one with the
+    counts at its end.
     """
     SuggestSongs: _aio.UnaryUnaryMultiCallable[_song_overview_pb2.SuggestSongsRequest, _song_overview_pb2.SuggestSongsResponse]  # type: ignore[assignment]
     """Tells what may have been meant: titles, artists and albums that begin to have the words that were typed, none twice.
@@ -323,9 +325,10 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         broken stream loses nothing that was answered: with an import_id it goes on where it was cut; without one, send the
         rest, or all with the same request_ids, again.
         Each result has SUCCESS, SONG_EXISTS, INVALID_SONG_DETAILS, INVALID_DATA_FORMAT (request_id) or REQUEST_PARSE_ERROR (no
-        song in the item). The call answers INVALID_DATA_FORMAT (options, or too many items in a message), or SONG_EXISTS where
-        that is to end it.
-        The audit log has two entries of a stream: one before its first songs are stored, and one with the counts at its end.
+        song in the item). The call answers INVALID_DATA_FORMAT (options, items), IMPORT_TAKEN_OVER, or SONG_EXISTS where that
+        is to end it.
+        The audit log has two entries of a stream that is no dry run: one before its first songs are stored, and one with the
+        counts at its end.
         """
 
     @_abc_1.abstractmethod

@@ -86,6 +86,8 @@ class _StatusCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatusCode
     """The resume token is of a time that is no longer known: list again, then watch anew. gRPC: FAILED_PRECONDITION."""
     TOO_MANY_SONGS: _StatusCode.ValueType  # -3007
     """More songs match than may be changed at once; nothing is changed. gRPC: FAILED_PRECONDITION."""
+    IMPORT_TAKEN_OVER: _StatusCode.ValueType  # -3008
+    """Another stream has gone on with this import: this one has nothing to add. gRPC: ABORTED."""
 
 class StatusCode(_StatusCode, metaclass=_StatusCodeEnumTypeWrapper):
     """The song server's own codes, finer than the sixteen of gRPC. A failed call carries the code three times over: as the
@@ -161,4 +163,6 @@ RESUME_TOKEN_EXPIRED: StatusCode.ValueType  # -3006
 """The resume token is of a time that is no longer known: list again, then watch anew. gRPC: FAILED_PRECONDITION."""
 TOO_MANY_SONGS: StatusCode.ValueType  # -3007
 """More songs match than may be changed at once; nothing is changed. gRPC: FAILED_PRECONDITION."""
+IMPORT_TAKEN_OVER: StatusCode.ValueType  # -3008
+"""Another stream has gone on with this import: this one has nothing to add. gRPC: ABORTED."""
 Global___StatusCode: _TypeAlias = StatusCode  # noqa: Y015

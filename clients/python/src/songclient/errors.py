@@ -218,6 +218,12 @@ class TooManySongs(SongClientError):
     code = StatusCode.TOO_MANY_SONGS
 
 
+class ImportTakenOver(SongClientError):
+    """Another stream has gone on with this import."""
+
+    code = StatusCode.IMPORT_TAKEN_OVER
+
+
 BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
     error.code: error
     for error in (
@@ -245,6 +251,7 @@ BY_CODE: Final[Mapping[int | None, type[SongClientError]]] = {
         StaleEtag,
         ResumeTokenExpired,
         TooManySongs,
+        ImportTakenOver,
     )
 }
 """Which exception stands for which code."""
