@@ -42,11 +42,13 @@ from songserver.services.exporting import Exporting
 from songserver.services.importing import Importing
 from songserver.services.song_service import SongService
 from songserver.services.user_service import UserService
+from songserver.services.watching import Watching
 from songserver.storage.api_keys import ApiKeys
 from songserver.storage.attempts import Attempts
 from songserver.storage.changes import Changes
 from songserver.storage.mongo import Mongo, database_within
 from songserver.storage.sessions import Sessions
+from songserver.storage.song_changes import SongChanges
 from songserver.storage.song_lists import SongLists
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import Songs
@@ -60,6 +62,8 @@ SERVICES = (
 """The services of the contract."""
 METHODS = [method for service in SERVICES for method in service.methods]
 """Their methods."""
+WATCH_PATH = "/songs.v1.SongService/WatchSongs"
+"""Calls that go on for hours, and mostly wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +95,11 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
     Raises:
         KeysError: If the keys cannot be used.
     """
-    health = Health([service.full_name for service in SERVICES])
     keys = KeyRing(settings.keys_kept_in, settings.access_token_lifetime)
     changes = Changes(mongo)
+    song_changes = SongChanges(mongo)
+    watching = Watching(song_changes, PageTokens(keys.page_token_secret))
+    health = Health([service.full_name for service in SERVICES], watching.stop)
     async with AsyncExitStack() as stack:
         outermost: list[Interceptor] = []
         if settings.metrics_listen:
@@ -106,7 +112,8 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
             stack.callback(asyncio.create_task(metrics.tell_in_flight()).cancel)
             outermost.append(metrics)
         stack.push_async_callback(accounts.audit.settle)
-        methods = wire(settings, mongo, accounts, keys, changes, outermost)
+        stack.push_async_callback(song_changes.close)
+        methods = wire(settings, mongo, accounts, keys, changes, watching, outermost)
         await stack.enter_async_context(keys.following())
         await stack.enter_async_context(changes.following())
         yield Wired(methods + wire_standard(settings, health, accounts.rules), health)
@@ -118,6 +125,7 @@ def wire(
     accounts: Accounts,
     keys: KeyRing,
     changes: Changes,
+    watching: Watching,
     outermost: Sequence[Interceptor],
 ) -> list[tuple[Method, Handler]]:
     """Makes the servicers of the contract and all they need, and gives their methods with the way to them."""
@@ -143,7 +151,9 @@ def wire(
     rules = accounts.rules
     audit = accounts.audit
     importing = Importing(songs, rules, audit)
-    song_service = SongService(songs, SongLists(mongo), SongSearch(mongo), importing, page_tokens, rules, audit)
+    song_service = SongService(
+        songs, SongLists(mongo), SongSearch(mongo), importing, watching, page_tokens, rules, audit
+    )
     user_service = UserService(
         users,
         sessions,
@@ -168,7 +178,7 @@ def wire(
         errors,
         telemetry,
         *([Rates(settings.peer_calls, settings.peer_calls_burst)] if settings.peer_calls else []),
-        Limits(settings.max_calls, settings.mongodb_timeout, database_within),
+        Limits(settings.max_calls, settings.mongodb_timeout, database_within, {WATCH_PATH: settings.max_watches}),
         Auth(tokens, callers),
         Validation(rules),
     ]

@@ -124,6 +124,9 @@ class Settings(BaseModel):
     max_calls: int = Field(
         default=1000, ge=1, description="Calls in flight in a worker at the most; further ones answer OVERLOADED."
     )
+    max_watches: int = Field(
+        default=5000, ge=1, description="WatchSongs in a worker at the most, which are not among its max_calls."
+    )
     max_message_bytes: int = Field(
         default=4_194_304, ge=1024, description="Size of a request message at the most, in bytes."
     )
@@ -137,7 +140,7 @@ class Settings(BaseModel):
     max_connection_streams: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         default=None,
         description="Calls in flight on one connection at the most; clients hold further ones back. "
-        "Default: 100 more than max_calls.",
+        "Default: 100 more than max_calls and max_watches.",
     )
     peer_calls: float = Field(
         # About what a worker can do at all.
@@ -192,7 +195,7 @@ class Settings(BaseModel):
     def connection_streams(self) -> int:
         """Calls in flight on one connection at the most, wherever that is said."""
         # It is we who refuse calls, and health checks have room.
-        return self.max_connection_streams or self.max_calls + 100
+        return self.max_connection_streams or self.max_calls + self.max_watches + 100
 
     @model_validator(mode="after")
     def _a_unix_socket_has_one_worker(self) -> "Settings":

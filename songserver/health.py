@@ -1,7 +1,7 @@
 """The standard health service (grpc.health.v1)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -23,11 +23,13 @@ class Health:
     whole grace.
     """
 
-    def __init__(self, services: Sequence[str]) -> None:
+    def __init__(self, services: Sequence[str], at_close: Callable[[], None] = lambda: None) -> None:
         """
         Args:
             services: Full names of the services.
+            at_close: Ends what else is watched.
         """
+        self._at_close = at_close
         self._services = {"", *services}
         self._status: ServingStatus = "NOT_SERVING"
         self._stopping = False
@@ -41,6 +43,7 @@ class Health:
 
     async def close(self) -> None:
         """Says NOT_SERVING from now on, so that no more calls are sent here, and ends what is watched."""
+        self._at_close()
         async with self._changed:
             self._stopping = True
             self._status = "NOT_SERVING"

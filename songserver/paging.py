@@ -1,6 +1,6 @@
 """Page and resume tokens: opaque to clients, signed, and good only for the query that they continue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 from google.protobuf.message import Message
@@ -25,6 +25,10 @@ class PageTokens:
     def write(self, request: Message, position: list[str | int]) -> str:
         """Gives the token that continues the request's query after a position."""
         return self._serializer(request).dumps(position)
+
+    def writer(self, request: Message) -> Callable[[list[str | int]], str]:
+        """Gives what `write` does for one query, for who writes many tokens of it."""
+        return self._serializer(request).dumps
 
     def read(self, request: Message, field: Literal["page_token", "resume_token"] = "page_token") -> list[Any]:
         """Gives the position in a request's token.

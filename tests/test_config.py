@@ -41,6 +41,7 @@ VALUES: dict[str, Any] = {
     "max_message_bytes": 2048,
     "max_metadata_bytes": 8192,
     "max_connection_streams": 200,
+    "max_watches": 50,
     "peer_calls": 500.5,
     "peer_calls_burst": 600,
     "shutdown_grace": 3.5,

@@ -1,11 +1,13 @@
 """Who calls, and may they: the access option of the contract, enforced before anything else is looked at."""
 
+from google.protobuf.message import Message
+
 from songs.v1.access_pb2 import PRIVILEGE_PUBLIC, SCOPE_UNSPECIFIED, Privilege, Scope
 from songserver.auth.api_keys import PREFIX, PresentedKey, read_api_key
 from songserver.auth.callers import Callers
 from songserver.auth.tokens import Claims, Tokens
 from songserver.errors import PrivilegeError, SignInFailure
-from songserver.rpc import Call, Caller, Handler, Method, Receive
+from songserver.rpc import Call, Caller, Handler, Method, Receive, Send
 
 SCHEME = "bearer "
 
@@ -33,6 +35,8 @@ class Auth:
             call.user = await self._may(presented, call.method)
             if call.method.client_streaming:
                 call.receive = self._while_allowed(call.receive, presented, call.method)
+            elif call.method.server_streaming:
+                call.send = self._only_if_allowed(call.send, presented, call.method)
         await proceed(call)
 
     def _read(self, token: str) -> Claims | PresentedKey:
@@ -66,6 +70,15 @@ class Auth:
             return request
 
         return receive_while_allowed
+
+    def _only_if_allowed(self, send: Send, presented: Claims | PresentedKey, method: Method) -> Send:
+        """The same for a stream of answers."""
+
+        async def send_if_allowed(response: Message) -> None:
+            await self._may(presented, method)
+            await send(response)
+
+        return send_if_allowed
 
 
 def _bearer_token(call: Call) -> str:

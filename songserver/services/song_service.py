@@ -6,6 +6,7 @@ from uuid import UUID
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
 from songs.v1.song_service_pb2_grpc import SongServiceServicer
+from songs.v1.song_streams_pb2 import WatchSongsRequest, WatchSongsResponse
 from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, Violation
 from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import Call
@@ -13,6 +14,7 @@ from songserver.rules import Rules
 from songserver.services.auditing import event_of
 from songserver.services.importing import Importing
 from songserver.services.masks import masked
+from songserver.services.watching import Watching
 from songserver.storage.audit import Audit
 from songserver.storage.song_documents import EDITABLE
 from songserver.storage.song_lists import Order, SongLists
@@ -34,6 +36,7 @@ class SongService(SongServiceServicer):
         lists: SongLists,
         search: SongSearch,
         importing: Importing,
+        watching: Watching,
         page_tokens: PageTokens,
         rules: Rules,
         audit: Audit,
@@ -42,6 +45,7 @@ class SongService(SongServiceServicer):
         self._lists = lists
         self._search = search
         self._importing = importing
+        self._watching = watching
         self._page_tokens = page_tokens
         self._rules = rules
         self._audit = audit
@@ -112,6 +116,9 @@ class SongService(SongServiceServicer):
     ) -> AsyncIterator[pb.ImportSongsResponse]:
         async for results in self._importing.run(requests, call):
             yield pb.ImportSongsResponse(results=results)
+
+    def WatchSongs(self, request: WatchSongsRequest, call: Call) -> AsyncIterator[WatchSongsResponse]:
+        return self._watching.run(request)
 
 
 def _is_id(text: str) -> bool:

@@ -20,6 +20,7 @@ SONGS = [
     IndexModel([("created_by", ASCENDING), ("_id", ASCENDING)], name="of_creator"),
     IndexModel("isrc", name="of_isrc", partialFilterExpression={"isrc": {"$exists": True}}),
 ]
+REDIRECTS = [IndexModel("to", name="to")]
 USERS = [
     IndexModel("key", name="key", unique=True),
     IndexModel("privilege", name="admins", partialFilterExpression=ADMIN),
@@ -54,7 +55,11 @@ async def make_indexes(mongo: Mongo) -> None:
     """
     try:
         with database_within(BUILD_TIME):
-            await mongo.collection("songs").create_indexes(SONGS)
+            songs = mongo.collection("songs")
+            await songs.create_indexes(SONGS)
+            # What a song was before a change, for who watches songs of a filter: whether it was one of these.
+            await songs.database.command("collMod", "songs", changeStreamPreAndPostImages={"enabled": True})
+            await mongo.collection("redirects").create_indexes(REDIRECTS)
             await mongo.collection("users").create_indexes(USERS)
             await mongo.collection("sessions").create_indexes(SESSIONS)
             await mongo.collection("sign_in_attempts").create_indexes(SIGN_IN_ATTEMPTS)

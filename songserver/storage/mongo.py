@@ -94,14 +94,23 @@ class Mongo:
         """Gives a collection whose writes are acknowledged by a majority, and journaled."""
         return _Collection(self._database, name)
 
-    async def watch(self, pipeline: Sequence[Document], wait: float) -> AsyncChangeStream[Document]:
+    async def watch(
+        self, pipeline: Sequence[Document], wait: float, *, after: str = "", with_before: bool = False
+    ) -> AsyncChangeStream[Document]:
         """Opens a change stream on the database.
 
         Args:
             pipeline: Picks the changes, and of these the fields.
             wait: Seconds that MongoDB waits for a change before it says that there is none.
+            after: The resume token of the change after which it begins; empty: with the next one.
+            with_before: Whether a change has the document as it was, of collections that keep these.
         """
-        return await self._database.watch(pipeline, max_await_time_ms=round(wait * 1000))
+        return await self._database.watch(
+            pipeline,
+            max_await_time_ms=round(wait * 1000),
+            resume_after={"_data": after} if after else None,
+            full_document_before_change="whenAvailable" if with_before else None,
+        )
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[None]:

@@ -1,6 +1,6 @@
 """The collection `songs`, read as lists: filtered, ordered, paged, counted."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from cachetools import TTLCache
@@ -113,6 +113,26 @@ def to_query(selected: SongFilter) -> Document:
             "$lt": date_number((selected.year_to or 9998) + 1),
         }
     return query
+
+
+def to_predicate(selected: SongFilter) -> Callable[[Song], bool]:
+    """Gives a filter as a function, for songs that come otherwise than by `to_query`."""
+    artist, album, genre = folded(selected.artist), folded(selected.album), folded(selected.genre)
+    created_by = selected.created_by.lower()
+    has_years = bool(selected.year_from or selected.year_to)
+    years = range(selected.year_from or 1, (selected.year_to or 9998) + 1)
+
+    def selects(song: Song) -> bool:
+        return (
+            (not artist or artist in map(folded, song.artists))
+            and (not album or album == folded(song.album))
+            and (not genre or genre in map(folded, song.genres))
+            and (not selected.isrc or selected.isrc == song.isrc)
+            and (not created_by or created_by == song.created_by)
+            and (not has_years or song.release_date.year in years)
+        )
+
+    return selects
 
 
 def _beyond(key: str | None, operator: str, position: list[str | int]) -> Document:
