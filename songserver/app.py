@@ -46,9 +46,11 @@ from songserver.services.watching import Watching
 from songserver.storage.api_keys import ApiKeys
 from songserver.storage.attempts import Attempts
 from songserver.storage.changes import Changes
+from songserver.storage.imports import Imports
 from songserver.storage.mongo import Mongo, database_within
 from songserver.storage.sessions import Sessions
 from songserver.storage.song_changes import SongChanges
+from songserver.storage.song_batches import SongBatches
 from songserver.storage.song_lists import SongLists
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import Songs
@@ -150,7 +152,7 @@ def wire(
     page_tokens = PageTokens(keys.page_token_secret)
     rules = accounts.rules
     audit = accounts.audit
-    importing = Importing(songs, rules, audit)
+    importing = Importing(SongBatches(mongo), Imports(mongo), rules, audit)
     song_service = SongService(
         songs, SongLists(mongo), SongSearch(mongo), importing, watching, page_tokens, rules, audit
     )

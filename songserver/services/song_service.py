@@ -1,6 +1,7 @@
 """SongService: what each operation on the catalogue means. Its rules stand in `protos/songs/v1/song_service.proto`."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from uuid import UUID
 
 from songs.v1 import song_service_pb2 as pb
@@ -114,8 +115,9 @@ class SongService(SongServiceServicer):
     async def ImportSongs(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
     ) -> AsyncIterator[pb.ImportSongsResponse]:
-        async for results in self._importing.run(requests, call):
-            yield pb.ImportSongsResponse(results=results)
+        async with aclosing(self._importing.run(requests, call)) as answers:
+            async for answer in answers:
+                yield answer
 
     def WatchSongs(self, request: WatchSongsRequest, call: Call) -> AsyncIterator[WatchSongsResponse]:
         return self._watching.run(request)

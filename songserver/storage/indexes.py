@@ -38,6 +38,7 @@ API_KEYS = [
     IndexModel("user_id", name="of_user"),
     IndexModel("expires", name="expiry", expireAfterSeconds=0),
 ]
+IMPORTS = [IndexModel("expires", name="expiry", expireAfterSeconds=0)]
 AUDIT = [
     IndexModel([("actor_id", ASCENDING), ("action", ASCENDING), ("_id", ASCENDING)], name="of_actor_action"),
     IndexModel([("actor_id", ASCENDING), ("_id", ASCENDING)], name="of_actor"),
@@ -64,6 +65,7 @@ async def make_indexes(mongo: Mongo) -> None:
             await mongo.collection("sessions").create_indexes(SESSIONS)
             await mongo.collection("sign_in_attempts").create_indexes(SIGN_IN_ATTEMPTS)
             await mongo.collection("api_keys").create_indexes(API_KEYS)
+            await mongo.collection("imports").create_indexes(IMPORTS)
             await mongo.collection("audit").create_indexes(AUDIT)
             # What the audit log's first transaction needs to be there.
             head = mongo.collection("audit_head")

@@ -127,22 +127,26 @@ class Mongo:
             finally:
                 self._room.release()
 
-    async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, operations: int = 1) -> T:
         """Does all of what a piece of work changes, or nothing of it.
 
         All operations that it awaits one after the other take part (what is coalesced does not: it is not the work's
         own). It is done anew if another transaction was in its way, so nothing else may come of it. Within another
         transaction, it is a part of that one.
 
+        Args:
+            work: What is to be done.
+            operations: How many times the time of one operation all of it may take.
+
         Raises:
-            DatabaseFailure: If MongoDB is away, or others are in the way all the time that an operation may take.
+            DatabaseFailure: If MongoDB is away, or others are in the way all the time that it may take.
             Exception: What the work raised; then nothing is changed.
         """
         if _in_transaction.get():
             return await work()
         token = _in_transaction.set(True)
         try:
-            with database_within(self.timeout):
+            with database_within(self.timeout * operations):
                 async with self._client.start_session() as session, session.bind(end_session=False):
                     return await session.with_transaction(
                         lambda _: work(),

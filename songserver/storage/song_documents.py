@@ -58,6 +58,15 @@ def to_song(document: Document) -> Song:
     return song
 
 
+def replacement(song: Song) -> Document:
+    """Gives the change that puts a song, with all its fields, in the place of an earlier version of it."""
+    document = to_document(song)
+    change: Document = {"$set": document}
+    if gone := OPTIONAL - document.keys():
+        change["$unset"] = dict.fromkeys(gone, "")
+    return change
+
+
 def _without_lyrics(song: Song) -> Song:
     if not song.lyrics:
         return song

@@ -12,7 +12,7 @@ from songs.v1.song_pb2 import Song
 from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
 from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
-from songserver.storage.song_documents import FULL, LISTED, OPTIONAL, to_document, to_song
+from songserver.storage.song_documents import FULL, LISTED, replacement, to_document, to_song
 
 ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
@@ -152,14 +152,11 @@ class Songs:
         new.CopyFrom(song)
         new.etag = str(revision + 1)
         new.update_time.CopyFrom(timestamp())
-        document = to_document(new)
-        change: Document = {"$set": document}
-        if gone := OPTIONAL - document.keys():
-            change["$unset"] = dict.fromkeys(gone, "")
+        change = replacement(new)
         try:
             result = await self._songs.update_one({"_id": song.id, "revision": revision}, change)
         except DuplicateKeyError as error:
-            other = await self._songs.find_one({"identity": document["identity"]}, {"_id": True})
+            other = await self._songs.find_one({"identity": change["$set"]["identity"]}, {"_id": True})
             if other:
                 raise SongExists(other["_id"]) from error
             return None

@@ -1,0 +1,117 @@
+"""The collection `imports`: how far each import has come that has an id.
+
+Songs and the place after them are stored in one transaction, so that neither is there without the other: an import that
+is cut at any moment goes on with the first item that is not stored.
+"""
+
+from dataclasses import dataclass
+
+from bson.datetime_ms import DatetimeMS
+from pymongo import ReturnDocument
+
+from songs.v1.song_service_pb2 import ExistingSongs, ImportResult, ImportSongsResponse
+from songserver.errors import ImportTakenOver, InvalidDataFormat, Violation, cut
+from songserver.storage.mongo import Document, Mongo, now
+
+MEMORY = 30 * 24 * 3600
+"""Seconds for which an import is remembered after its last message."""
+RESENT = 8
+"""Messages whose results are kept, since a client that was cut may have missed them."""
+RESENT_MESSAGE = 300
+"""Bytes that are kept of a result's message: neither a document nor a response has room for everything."""
+
+
+@dataclass
+class Progress:
+    """How far an import has come, as one stream knows it."""
+
+    key: str
+    import_id: str
+    turn: int
+    """Which stream of the import this is: of several, the last one may go on, as with a fencing token."""
+    next_index: int
+    """The place of the item that comes next."""
+    messages: int
+    """How many messages were stored."""
+
+
+class Imports:
+    """Keeps how far imports have come."""
+
+    def __init__(self, mongo: Mongo) -> None:
+        self._imports = mongo.collection("imports")
+
+    async def begin(
+        self, user_id: str, import_id: str, existing: ExistingSongs.ValueType
+    ) -> tuple[Progress, list[ImportResult]]:
+        """Begins an import, or goes on with it; streams that had it before can store nothing more.
+
+        Args:
+            user_id: Whose it is.
+            import_id: The user's name for it.
+            existing: What becomes of songs that are there; the same each time.
+
+        Returns:
+            How far it has come, and the results of its last messages.
+
+        Raises:
+            InvalidDataFormat: If it began otherwise.
+        """
+        policy = ExistingSongs.Name(existing)
+        document: Document = await self._imports.find_one_and_update(
+            {"_id": f"{user_id}:{import_id}"},
+            {
+                "$inc": {"turn": 1},
+                "$set": {"expires": _expiry()},
+                "$setOnInsert": {"existing": policy, "next_index": 0, "messages": 0},
+            },
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document["existing"] != policy:
+            raise InvalidDataFormat(
+                f"the import {import_id} began with {document['existing']}, not with {policy}: "
+                "go on with that, or begin another one",
+                violations=[Violation("options.existing", f"must be {document['existing']}, as at the beginning")],
+            )
+        messages = document["messages"]
+        results = [
+            result
+            for number in range(max(0, messages - RESENT), messages)
+            for result in ImportSongsResponse.FromString(document["answers"][str(number % RESENT)]).results
+        ]
+        progress = Progress(document["_id"], import_id, document["turn"], document["next_index"], messages)
+        return progress, results
+
+    async def advance(self, progress: Progress, answer: ImportSongsResponse) -> None:
+        """Stores that a message is done. To be part of the transaction that stores its songs.
+
+        Raises:
+            ImportTakenOver: If another stream has begun to go on with the import.
+        """
+        change: Document = {
+            "next_index": answer.next_index,
+            "messages": progress.messages + 1,
+            "expires": _expiry(),
+            # A ring: MongoDB replicates only what is changed of a document.
+            f"answers.{progress.messages % RESENT}": _brief(answer).SerializeToString(),
+        }
+        result = await self._imports.update_one({"_id": progress.key, "turn": progress.turn}, {"$set": change})
+        if not result.matched_count:
+            raise ImportTakenOver(progress.import_id)
+
+
+def _brief(answer: ImportSongsResponse) -> ImportSongsResponse:
+    """An answer without what may be large in it: the message has said the same."""
+    if not any(result.message for result in answer.results):
+        return answer
+    brief = ImportSongsResponse()
+    brief.CopyFrom(answer)
+    for result in brief.results:
+        result.ClearField("field_violations")
+        result.message = cut(result.message, RESENT_MESSAGE)
+    return brief
+
+
+def _expiry() -> DatetimeMS:
+    return DatetimeMS(int(now()) + MEMORY * 1000)
