@@ -49,11 +49,13 @@ from songserver.storage.changes import Changes
 from songserver.storage.imports import Imports
 from songserver.storage.mongo import Mongo, database_within
 from songserver.storage.sessions import Sessions
-from songserver.storage.song_changes import SongChanges
 from songserver.storage.song_batches import SongBatches
+from songserver.storage.song_changes import SongChanges
+from songserver.storage.song_counts import SongCounts
 from songserver.storage.song_lists import SongLists
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import Songs
+from songserver.storage.vocabulary import Vocabulary
 
 SERVICES = (
     song_service_pb2.DESCRIPTOR.services_by_name["SongService"],
@@ -133,7 +135,8 @@ def wire(
     """Makes the servicers of the contract and all they need, and gives their methods with the way to them."""
     users = accounts.users
     sessions = Sessions(mongo, settings.session_lifetime)
-    songs = Songs(mongo)
+    vocabulary = Vocabulary(mongo)
+    songs = Songs(mongo, vocabulary)
     api_keys = ApiKeys(mongo)
     tokens = Tokens(
         keys,
@@ -154,7 +157,15 @@ def wire(
     audit = accounts.audit
     importing = Importing(SongBatches(mongo), Imports(mongo), rules, audit)
     song_service = SongService(
-        songs, SongLists(mongo), SongSearch(mongo), importing, watching, page_tokens, rules, audit
+        songs,
+        SongLists(mongo),
+        SongSearch(mongo, vocabulary),
+        SongCounts(mongo),
+        importing,
+        watching,
+        page_tokens,
+        rules,
+        audit,
     )
     user_service = UserService(
         users,

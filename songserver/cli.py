@@ -248,12 +248,13 @@ async def _populate(settings: Settings, song_count: int, user_count: int, passwo
     from songserver.groundwork import groundwork, make_accounts
     from songserver.populate import populate
     from songserver.storage.songs import Songs
+    from songserver.storage.vocabulary import Vocabulary
 
     # No caller waits for an answer, and the indexes of a batch may take a busy MongoDB a while.
     settings = settings.model_copy(update={"mongodb_timeout": max(settings.mongodb_timeout, POPULATE_TIMEOUT)})
     async with groundwork(settings) as ground:
         songs, users = await populate(
-            Songs(ground.mongo),
+            Songs(ground.mongo, Vocabulary(ground.mongo)),
             make_accounts(settings, ground.mongo),
             song_count=song_count,
             user_count=user_count,

@@ -1,4 +1,4 @@
-"""The forms of text: canonical, folded, words."""
+"""The forms of text: canonical, folded."""
 
 import time
 import unicodedata
@@ -8,20 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songserver.text import (
-    LONGEST_PREFIX,
-    LONGEST_WORD,
     MOST_MARKS,
-    MOST_WORDS,
     WHITE_SPACE,
     canonical,
     canonical_isrc,
     folded,
-    search_tokens,
-    words,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 EVERY_CHARACTER = [chr(number) for number in range(0x110000) if not 0xD800 <= number < 0xE000]
 
 
@@ -123,57 +117,3 @@ def test_case_and_form_of_any_letter_make_no_difference() -> None:
     # ASCII and not: what is folded quickly is folded the same.
     for text in ("I", "K", "A", "s", "ſ", "K", "Å", "ß", "ẞ"):
         assert folded(text) == folded(unicodedata.normalize("NFD", text)) == folded(text.lower())
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Orange Horizon", ["orange", "horizon"]),
-        ("Don't don’t dont", ["dont", "dont", "dont"]),
-        ("AC/DC (Live) [2019]", ["ac", "dc", "live", "2019"]),
-        ("Chlöe Wîld", ["chloe", "wild"]),
-        ("Straße", ["strasse"]),
-        ("Ｗｉｄｅ", ["wide"]),
-        ("Калинка", ["kalinka"]),
-        ("\u0301", []),
-        ("!!! ...", []),
-        ("$where", ["where"]),
-        ("a.b.$c", ["a", "b", "c"]),
-        ("\x00a\x00b", ["a", "b"]),
-        ("", []),
-    ],
-)
-def test_words_are_in_latin_letters_and_digits(text: str, expected: list[str]) -> None:
-    assert words(text) == expected
-
-
-@given(TEXT)
-def test_words_are_lower_case_and_stay_as_they_are(text: str) -> None:
-    found = words(text)
-
-    assert all(word and word.isascii() and word.isalnum() and word == word.lower() for word in found)
-    assert words(" ".join(found)) == found
-
-
-@given(TEXT)
-def test_the_canonical_form_has_the_same_words(text: str) -> None:
-    assert words(canonical(text)) == words(text)
-
-
-def test_words_of_other_scripts_are_found_as_they_are_written() -> None:
-    for text in ("夜に駆ける", "ヨアソビ", "한국어", "أغنية", "עברית", "ไทย", "ελληνικά", "हिन्दी"):
-        assert words(text), text
-
-
-@given(st.lists(st.text(LETTERS, min_size=1, max_size=80), max_size=60))
-def test_a_song_is_found_by_each_word_and_its_first_letters(found: list[str]) -> None:
-    tokens = search_tokens(found)
-
-    assert len(set(tokens)) == len(tokens)
-    assert len(tokens) <= MOST_WORDS * (LONGEST_PREFIX + 1)
-    counted = list(dict.fromkeys(found))[:MOST_WORDS]
-    for word in counted:
-        assert word[:LONGEST_WORD] in tokens
-        for length in range(1, min(LONGEST_PREFIX, len(word)) + 1):
-            assert word[:length] in tokens
-    assert all(any(word.startswith(token) for word in counted) for token in tokens)

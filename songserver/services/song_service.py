@@ -6,7 +6,6 @@ from uuid import UUID
 
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
-from songs.v1.song_service_pb2_grpc import SongServiceServicer
 from songs.v1.song_streams_pb2 import WatchSongsRequest, WatchSongsResponse
 from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, Violation
 from songserver.paging import PageTokens, page_size_of
@@ -15,11 +14,14 @@ from songserver.rules import Rules
 from songserver.services.auditing import event_of
 from songserver.services.importing import Importing
 from songserver.services.masks import masked
+from songserver.services.search_methods import SearchMethods
 from songserver.services.watching import Watching
 from songserver.storage.audit import Audit
+from songserver.storage.song_counts import SongCounts
 from songserver.storage.song_documents import EDITABLE
 from songserver.storage.song_lists import Order, SongLists
 from songserver.storage.song_search import SongSearch
+from songserver.storage.song_suggestions import SongSuggestions
 from songserver.storage.songs import NewSong, Songs
 
 ATTEMPTS = 10
@@ -28,7 +30,7 @@ PAGE_NUMBER_ROWS = 10_000
 """Rows that can be reached by page number."""
 
 
-class SongService(SongServiceServicer):
+class SongService(SearchMethods):
     """Reads and changes the catalogue."""
 
     def __init__(
@@ -36,6 +38,7 @@ class SongService(SongServiceServicer):
         songs: Songs,
         lists: SongLists,
         search: SongSearch,
+        counts: SongCounts,
         importing: Importing,
         watching: Watching,
         page_tokens: PageTokens,
@@ -45,6 +48,8 @@ class SongService(SongServiceServicer):
         self._songs = songs
         self._lists = lists
         self._search = search
+        self._suggestions = SongSuggestions(search)
+        self._counts = counts
         self._importing = importing
         self._watching = watching
         self._page_tokens = page_tokens
@@ -104,13 +109,6 @@ class SongService(SongServiceServicer):
         return pb.ListSongsResponse(
             songs=page.songs, next_page_token=token, total_size=total, total_size_estimated=estimated
         )
-
-    async def SearchSongs(self, request: pb.SearchSongsRequest, call: Call) -> pb.SearchSongsResponse:
-        size = page_size_of(request.page_size, default=20, most=100)
-        (skip,) = self._page_tokens.read(request) if request.page_token else (0,)
-        songs, seen = await self._search.search(request.query, size, skip=skip)
-        token = self._page_tokens.write(request, [seen]) if seen else ""
-        return pb.SearchSongsResponse(results=[pb.SearchResult(song=song) for song in songs], next_page_token=token)
 
     async def ImportSongs(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call

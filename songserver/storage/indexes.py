@@ -6,6 +6,7 @@ from pymongo.errors import OperationFailure
 from songserver.errors import DatabaseFailure
 from songserver.storage.mongo import Mongo, database_within, reason
 from songserver.storage.users import ADMIN
+from songserver.storage.vocabulary import BEGINNINGS
 
 SONGS = [
     IndexModel("identity", name="identity", unique=True),
@@ -39,6 +40,7 @@ API_KEYS = [
     IndexModel("expires", name="expiry", expireAfterSeconds=0),
 ]
 IMPORTS = [IndexModel("expires", name="expiry", expireAfterSeconds=0)]
+VOCABULARY = [IndexModel(BEGINNINGS, name="beginnings"), IndexModel("near", name="near")]
 AUDIT = [
     IndexModel([("actor_id", ASCENDING), ("action", ASCENDING), ("_id", ASCENDING)], name="of_actor_action"),
     IndexModel([("actor_id", ASCENDING), ("_id", ASCENDING)], name="of_actor"),
@@ -66,6 +68,7 @@ async def make_indexes(mongo: Mongo) -> None:
             await mongo.collection("sign_in_attempts").create_indexes(SIGN_IN_ATTEMPTS)
             await mongo.collection("api_keys").create_indexes(API_KEYS)
             await mongo.collection("imports").create_indexes(IMPORTS)
+            await mongo.collection("vocabulary").create_indexes(VOCABULARY)
             await mongo.collection("audit").create_indexes(AUDIT)
             # What the audit log's first transaction needs to be there.
             head = mongo.collection("audit_head")

@@ -10,7 +10,8 @@ import orjson
 
 from songs.v1.song_pb2 import Song
 from songserver.storage.mongo import Document
-from songserver.text import folded, search_tokens, words
+from songserver.text import folded
+from songserver.words import bounded, tokens, words
 
 SERVER_SET = frozenset({"id", "etag", "create_time", "update_time", "created_by"})
 EDITABLE = frozenset(field.name for field in Song.DESCRIPTOR.fields) - SERVER_SET
@@ -27,8 +28,6 @@ def to_document(song: Song) -> Document:
     """Gives the document of a song that has all its fields, also those that the server sets."""
     artists = [folded(artist) for artist in song.artists]
     album = folded(song.album)
-    title_words = words(song.title)
-    artist_words = [word for artist in song.artists for word in words(artist)]
     date = song.release_date
     document: Document = {
         "_id": song.id,
@@ -38,14 +37,14 @@ def to_document(song: Song) -> Document:
         "popularity": song.popularity,
         "identity": _identity(folded(song.title), artists, album, song.disc_number, song.track_number),
         "keys": {
-            "title": sort_key(song.title, title_words),
-            "artist": sort_key(" ".join(song.artists), artist_words),
+            "title": sort_key(song.title),
+            "artist": sort_key(*song.artists),
             "release_date": date_number(date.year, date.month, date.day),
             "artists": artists,
             "album": album,
             "genres": [folded(genre) for genre in song.genres],
         },
-        "words": search_tokens([*title_words, *artist_words, *words(song.album)]),
+        **_search_fields(song),
     }
     return document | {name: value for name in OPTIONAL if (value := getattr(song, name))}
 
@@ -76,9 +75,21 @@ def _without_lyrics(song: Song) -> Song:
     return rest
 
 
-def sort_key(text: str, words_of_text: list[str]) -> str:
-    """Gives what a text is ordered by: its words, so that accents and signs do not matter; folded if it has none."""
-    return " ".join(words_of_text) or folded(text)
+def _search_fields(song: Song) -> Document:
+    """What a song is found by, in the order of its fields, and where in it title, artists and album end."""
+    found = tokens(song.title)
+    ends = []
+    for more in (song.artists, [song.album], [*song.genres, song.isrc]):
+        found = bounded(found)
+        ends.append(len(found))
+        for text in more:
+            found += tokens(text)
+    return {"words": bounded(found), "ends": ends}
+
+
+def sort_key(*texts: str) -> str:
+    """Gives what texts are ordered by: their words, so that accents and signs do not matter; else folded."""
+    return " ".join(word for text in texts for word in words(text)) or folded(" ".join(texts))
 
 
 def _identity(*parts: str | int | list[str]) -> bytes:

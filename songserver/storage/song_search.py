@@ -1,148 +1,223 @@
 """The collection `songs`, searched as its words are typed.
 
-Each song has its words, and their first letters, as tokens in an index that ends in popularity: a word of a query is
-one of them, or begins a few of them. Only the most popular of the songs that match are read and ranked.
+The search index has each word of a song, and after it the song's popularity. What was typed becomes a bounded number
+of words that songs have (`vocabulary.py`), and the index gives the songs of these words, the most popular first. The
+rarest word of a query leads; songs without the others are passed over. What is found is ranked (`matching.py`).
 """
 
 import asyncio
-from typing import Any, NamedTuple
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from bson import MaxKey, MinKey
+from pymongo import ASCENDING, DESCENDING
 
-from songs.v1.song_pb2 import Song
+from songs.v1.song_pb2 import Song, SongFilter
+from songserver.matching import Query, Rank, Row, Term, rank
 from songserver.paging import fitting
 from songserver.storage.mongo import Document, Mongo
 from songserver.storage.song_documents import LISTED, to_song
-from songserver.text import LONGEST_PREFIX, LONGEST_WORD, words
+from songserver.storage.song_lists import to_query
+from songserver.storage.vocabulary import LAST_CHARACTER, Vocabulary
 
-MOST_WORDS = 16
-"""Words of a query that count."""
 CANDIDATES = 200
 """The most popular songs that match, which are ranked."""
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
-COUNTED_WORDS = 3
-"""Words that are counted: the longest ones."""
-COUNTED = 2000
-"""Songs of a word that are counted, to find the rarest of some short words."""
-SEARCH_INDEX = [("words", 1), ("popularity", -1)]
-LAST_CHARACTER = "\U0010ffff"
+TITLES_LOOKED_AT = 1000
+"""Of which so many are looked at where a filter leaves some out."""
+BEGINNING_WORDS = 100
+"""Words for which the beginning of a word stands."""
+NEAR_WORDS = 20
+"""Words for which one with wrong letters stands."""
+LEADERS = 4
+"""The longest words of a query, of which the rarest leads the search."""
+FEW = 3
+"""Letters are forgiven where fewer songs are found."""
+FILTERED = 2000
+"""Up to so many songs of a filter are looked at rather than those of a word."""
+SEARCH_INDEX = "search"
 
-_RANKED = {"popularity": True, "keys.title": True, "keys.artist": True}
+_ISRC_BEGINNING = re.compile(r"[a-z]{2}[a-z0-9]{3}[0-9]{1,7}")
+"""ISRCs are found from their sixth character on: the first five are those of very many, and of words too."""
+_RANKED = {"words": True, "ends": True, "popularity": True, "keys.title": True}
+
+
+class Expansion(NamedTuple):
+    """What a word of a query stands for."""
+
+    term: Term
+    words: Sequence[str]
+    """Words that songs have."""
+    songs: int
+    """About how many songs have one of them."""
+
+
+class Ranked(NamedTuple):
+    """What was found."""
+
+    query: Query
+    """What was typed and, if letters were forgiven, what that was taken for."""
+    ranks: list[Rank]
+    """Those of the songs, the best first."""
+    forgiving: bool
+    """Whether letters were forgiven."""
+
+
+class Found(NamedTuple):
+    """One page of what was found."""
+
+    query: Query
+    songs: list[Song]
+    """Without lyrics, the best first."""
+    next_position: list[int | str]
+    """Where the search goes on, for `after`; empty at its end."""
+    forgiving: bool
 
 
 class SongSearch:
     """Finds songs."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, vocabulary: Vocabulary) -> None:
         self._mongo = mongo
         self._songs = mongo.collection("songs")
+        self._vocabulary = vocabulary
 
-    async def search(self, query: str, size: int, *, skip: int = 0) -> tuple[list[Song], int]:
-        """Finds the songs that have, or begin to have, every word of the query.
+    async def page(
+        self, text: str, selected: SongFilter, size: int, *, after: Sequence[int | str] | None = None
+    ) -> Found:
+        """Finds songs that have, or begin to have, every word of what was typed.
 
         Args:
-            query: What was typed.
-            size: How many songs at the most.
-            skip: How many of the best to leave out.
+            text: What was typed.
+            selected: Among which songs.
+            size: How many at the most.
+            after: Where to go on.
+        """
+        found = await self.ranked(text, selected)
+        following = [song for song in found.ranks if song > Rank._make(after)] if after else found.ranks
+        there = await self.read([song.song_id for song in following[:size]])
+        songs = fitting(there)
+        if len(songs) < len(there):
+            shown = next(place for place, song in enumerate(following) if song.song_id == songs[-1].id)
+        else:
+            shown = size - 1
+        goes_on = shown + 1 < len(following)
+        return Found(found.query, songs, list(following[shown]) if goes_on else [], found.forgiving)
 
-        Returns:
-            The songs without lyrics, the best first, and how many to leave out to go on; 0 if there are no more.
+    async def ranked(self, text: str, selected: SongFilter, *, forgiving: bool = True) -> Ranked:
+        """Finds and ranks songs.
+
+        Args:
+            text: What was typed.
+            selected: Among which songs.
+            forgiving: Whether letters are forgiven where little is found.
         """
         # Who types on cancels the search before; to cancel an operation of MongoDB costs its connection.
-        searching = asyncio.create_task(self._search(query, size, skip))
+        searching = asyncio.create_task(self._in_room(Query.of(text), to_query(selected), forgiving=forgiving))
         # Nobody may be there any more to hear how it failed.
         searching.add_done_callback(lambda search: search.cancelled() or search.exception())
         return await asyncio.shield(searching)
 
-    async def _search(self, query: str, size: int, skip: int) -> tuple[list[Song], int]:
-        async with self._mongo.room():
-            return await self._ranked(query, size, skip)
-
-    async def _ranked(self, query: str, size: int, skip: int) -> tuple[list[Song], int]:
-        asked = list(dict.fromkeys(words(query)))[:MOST_WORDS]
-        if not asked:
-            return [], 0
-        phrase = " ".join(words(query))
-        by_title = self._songs.find({"keys.title": _begins_with(phrase)}, _RANKED).sort("keys.title", 1)
-        found = await asyncio.gather(self._most_popular(asked), by_title.limit(TITLE_CANDIDATES).to_list())
-        candidates = {row["_id"]: row for rows in found for row in rows}
-        ranked = sorted(candidates.values(), key=lambda row: _rank(row, asked, phrase))
-        found_songs = await self._read([row["_id"] for row in ranked[skip : skip + size]])
-        songs = fitting(found_songs)
-        seen = skip + (size if len(songs) == len(found_songs) else len(songs))
-        return songs, seen if len(ranked) > seen else 0
-
-    async def _most_popular(self, asked: list[str]) -> list[Document]:
-        """Gives the most popular songs that have all these words.
-
-        The index is read between the bounds of the rarest word, and songs without the others are passed over. Left to
-        itself, MongoDB would try each word for a while, which takes longer than the search.
-        """
-        rarest = await self._rarest(asked)
-        others = [_has(word) for word in asked if word != rarest]
-        cursor = self._songs.find({"$and": others} if others else {}, _RANKED).hint(SEARCH_INDEX).limit(CANDIDATES)
-        beginning = rarest[:LONGEST_WORD]
-        cursor.min(_bound(beginning, MaxKey()))
-        if len(rarest) <= LONGEST_PREFIX:
-            # The songs of one token stand in the index with the most popular first.
-            return await cursor.max(_bound(beginning, MinKey())).to_list()
-        return await cursor.max(_bound(beginning + LAST_CHARACTER, MaxKey())).sort("popularity", -1).to_list()
-
-    async def _rarest(self, asked: list[str]) -> str:
-        """The word that the fewest songs have; among words of more than a few letters the longest is a good guess."""
-        longest = sorted(asked, key=len, reverse=True)[:COUNTED_WORDS]
-        if len(longest[0]) > LONGEST_PREFIX or len(asked) == 1:
-            return longest[0]
-        counts = await asyncio.gather(
-            *(self._songs.database.command("count", "songs", query=_has(word), limit=COUNTED) for word in longest)
-        )
-        return min(zip(counts, longest, strict=True), key=lambda counted: counted[0]["n"])[1]
-
-    async def _read(self, song_ids: list[str]) -> list[Song]:
+    async def read(self, song_ids: Sequence[str]) -> list[Song]:
+        """Gives those of these songs that are there, in their order, without lyrics."""
         documents = await self._songs.find({"_id": {"$in": song_ids}}, LISTED).to_list()
         songs = {document["_id"]: to_song(document) for document in documents}
         return [songs[song_id] for song_id in song_ids if song_id in songs]
 
+    async def _in_room(self, query: Query, condition: Document, *, forgiving: bool) -> Ranked:
+        async with self._mongo.room():
+            ranks = await self._find(query, condition)
+            if forgiving and len(ranks) < FEW:
+                terms = await asyncio.gather(*(self._forgiven(term, found=bool(ranks)) for term in query.terms))
+                if any(term.near for term in terms):
+                    query = query._replace(terms=terms)
+                    return Ranked(query, await self._find(query, condition), forgiving=True)
+            return Ranked(query, ranks, forgiving=False)
 
-class Rank(NamedTuple):
-    """How well a song matches: the least comes first."""
+    async def _forgiven(self, term: Term, *, found: bool) -> Term:
+        """Gives a word of the query with those that it may have been meant to be."""
+        if found and (await self._expand(term)).songs >= FEW:
+            # A word that many songs have is meant as it was typed, unless nothing has it together with the others.
+            return term
+        return term._replace(near=await self._vocabulary.near(term.letters, NEAR_WORDS))
 
-    place: int
-    """0: the title is the query; 1: it begins with it; 2: it has all words; 3: title and artists have them; 4: else."""
-    partial: int
-    """Words of the query that are only the beginning of a word of title or artists."""
-    unpopularity: int
-    title: str
-    song_id: str
+    async def _find(self, query: Query, condition: Document) -> list[Rank]:
+        """Finds and ranks what has all words of a query."""
+        if not query.terms:
+            return []
+        if condition and await self._songs.count_documents(condition, limit=FILTERED + 1) <= FILTERED:
+            return _ranks(await self._songs.find(condition | _having(query.terms), _RANKED).to_list(), query)
+        found = await asyncio.gather(self._most_popular(query, condition), self._by_title(query.phrase, condition))
+        return _ranks(itertools.chain(*found), query)
+
+    async def _most_popular(self, query: Query, condition: Document) -> list[Document]:
+        """Gives the most popular songs that have all words."""
+        leaders = sorted(query.terms, key=lambda term: len(term.letters), reverse=True)[:LEADERS]
+        expansions = await asyncio.gather(*map(self._expand, leaders))
+        leader = min(expansions, key=lambda expansion: expansion.songs)
+        others = [term for term in query.terms if term is not leader.term]
+        led = {"words": {"$in": leader.words}} | condition | _having(others)
+        cursor = self._songs.find(led, _RANKED).hint(SEARCH_INDEX).sort("popularity", DESCENDING)
+        return await cursor.limit(CANDIDATES).to_list()
+
+    async def _expand(self, term: Term) -> Expansion:
+        """Gives the words that songs have for a word of the query."""
+        if term.is_whole:
+            known = await self._vocabulary.known(term.letters)
+        else:
+            known = await self._vocabulary.beginning_with(term.letters, BEGINNING_WORDS)
+        words = {term.letters, *(word for word, _ in known), *term.near}
+        songs = sum(songs for _, songs in known) + len(term.near)
+        if _ISRC_BEGINNING.fullmatch(term.letters):
+            isrcs = await self._isrcs(term.letters.upper())
+            words.update(isrcs)
+            songs += len(isrcs)
+        return Expansion(term, list(words), songs)
+
+    async def _isrcs(self, beginning: str) -> list[str]:
+        """Gives the ISRCs of songs that begin so, as they stand in the search index."""
+        cursor = self._songs.find({"isrc": _begins_with(beginning)}, {"isrc": True}).sort("isrc", ASCENDING)
+        return [document["isrc"].lower() async for document in cursor.limit(BEGINNING_WORDS)]
+
+    async def _by_title(self, phrase: str, condition: Document) -> list[Document]:
+        """Gives songs whose title begins with the query."""
+        begun = {"keys.title": _begins_with(phrase)}
+        if not condition:
+            return (
+                await self._songs.find(begun, _RANKED).sort("keys.title", ASCENDING).limit(TITLE_CANDIDATES).to_list()
+            )
+        looked_at: list[Document] = [
+            {"$match": begun},
+            {"$sort": {"keys.title": ASCENDING, "_id": ASCENDING}},
+            {"$limit": TITLES_LOOKED_AT},
+        ]
+        stages = [*looked_at, {"$match": condition}, {"$limit": TITLE_CANDIDATES}, {"$project": _RANKED}]
+        return await (await self._songs.aggregate(stages)).to_list()
 
 
-def _rank(row: Document, asked: list[str], phrase: str) -> Rank:
-    title = row["keys"]["title"]
-    title_words = title.split()
-    name_words = title_words + row["keys"]["artist"].split()
-    places = (title == phrase, title.startswith(phrase), _all_in(asked, title_words), _all_in(asked, name_words), True)
-    return Rank(
-        place=places.index(True),
-        partial=sum(word not in name_words for word in asked),
-        unpopularity=-row["popularity"],
-        title=title,
-        song_id=row["_id"],
-    )
+def _ranks(documents: Iterable[Document], query: Query) -> list[Rank]:
+    """Ranks songs, each once, the best first."""
+    rows = {document["_id"]: document for document in documents}
+    ranks = (rank(_row(document), query) for document in rows.values())
+    return sorted(each for each in ranks if each)
 
 
-def _all_in(asked: list[str], present: list[str]) -> bool:
-    return all(any(word.startswith(beginning) for word in present) for beginning in asked)
+def _row(document: Document) -> Row:
+    return Row(document["_id"], document["keys"]["title"], document["words"], document["ends"], document["popularity"])
 
 
-def _bound(word: str, popularity: MinKey | MaxKey) -> Any:
-    """A bound of the search index; pymongo's types have no MinKey and MaxKey there."""
-    return [("words", word), ("popularity", popularity)]
+def _having(terms: Sequence[Term]) -> Document:
+    """Selects songs that have all these words, but not by the search index: else MongoDB would try each word as the one
+    that leads for a while, which takes longer than the search. (It takes no negation by an index.)
+    """
+    return {"$nor": [{"$nor": [_has(term)]} for term in terms]} if terms else {}
 
 
-def _has(word: str) -> Document:
-    # The first letters are tokens; among the tokens with more of them there are whole words only, and few begin alike.
-    return {"words": word if len(word) <= LONGEST_PREFIX else {"$elemMatch": _begins_with(word[:LONGEST_WORD])}}
+def _has(term: Term) -> Document:
+    has: Document = {"words": term.letters if term.is_whole else {"$elemMatch": _begins_with(term.letters)}}
+    return {"$or": [has, {"words": {"$in": list(term.near)}}]} if term.near else has
 
 
 def _begins_with(text: str) -> Document:

@@ -13,6 +13,7 @@ from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEt
 from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
 from songserver.storage.song_documents import FULL, LISTED, replacement, to_document, to_song
+from songserver.storage.vocabulary import Vocabulary
 
 ETAG = re.compile(r"[1-9][0-9]{0,17}")
 TOGETHER = 250
@@ -69,8 +70,9 @@ class Made(NamedTuple):
 class Songs:
     """Keeps songs. A song is there once: a unique index on its identity sees to it."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, vocabulary: Vocabulary) -> None:
         self._songs = mongo.collection("songs")
+        self._vocabulary = vocabulary
         self._find_coalesced = Coalescer(self._find, most=COALESCED, timeout=mongo.timeout)
         self._create_coalesced = Coalescer(self.create_many, most=COALESCED, timeout=mongo.timeout)
 
@@ -153,6 +155,7 @@ class Songs:
         new.etag = str(revision + 1)
         new.update_time.CopyFrom(timestamp())
         change = replacement(new)
+        await self._vocabulary.learn([change["$set"]])
         try:
             result = await self._songs.update_one({"_id": song.id, "revision": revision}, change)
         except DuplicateKeyError as error:
@@ -185,6 +188,7 @@ class Songs:
 
     async def _insert(self, documents: list[Document]) -> list[Document]:
         """Inserts what can be inserted; gives those documents that have a unique key which is there already."""
+        await self._vocabulary.learn(documents)
         try:
             await self._songs.insert_many(documents, ordered=False)
         except BulkWriteError as error:
