@@ -72,6 +72,16 @@ def populate_command(settings: Settings, song_count: int, user_count: int, passw
     _run(settings, _populate(settings, song_count, user_count, password, seed))
 
 
+@main.command("reindex")
+@settings_flags
+def reindex_command(settings: Settings) -> None:
+    """Derive anew what songs are found and ordered by, while servers run.
+
+    For after a backup of songs without the collection "vocabulary" was restored, or very many songs were removed.
+    """
+    _run(settings, _reindex(settings))
+
+
 @main.command("export-policy")
 def export_policy() -> None:
     """Print who may call what, as the contract says, one method a line."""
@@ -242,6 +252,15 @@ async def _audit_verify(settings: Settings, head: str | None) -> None:
         found = "1 problem" if problems == 1 else f"{problems} problems"
         raise click.ClickException(f"the audit log was tampered with: {found} in {last.sequence} entries")
     click.echo(f"{last.sequence} entries, each as it was written; the last one is {last}")
+
+
+async def _reindex(settings: Settings) -> None:
+    from songserver.groundwork import groundwork
+    from songserver.storage.reindexing import reindex
+
+    async with groundwork(settings, joins=True) as ground:
+        done = await reindex(ground.mongo)
+    click.echo(f"{done.songs} songs have {done.words} words; made anew: {done.changed}")
 
 
 async def _populate(settings: Settings, song_count: int, user_count: int, password: str, seed: int) -> None:

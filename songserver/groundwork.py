@@ -18,6 +18,7 @@ from songserver.storage.audit import Audit
 from songserver.storage.embedded import EmbeddedMongo, uri_of_running
 from songserver.storage.indexes import make_indexes
 from songserver.storage.mongo import Mongo
+from songserver.storage.reindexing import reindex_if_needed
 from songserver.storage.users import Users
 
 MONGODB_WAIT = 30.0
@@ -59,6 +60,7 @@ async def groundwork(settings: Settings, *, joins: bool = False) -> AsyncIterato
         await _until_there(mongo)
         await make_indexes(mongo)
         await Users(mongo).add_skeletons()
+        await reindex_if_needed(mongo)
         yield Groundwork(uri, mongo)
 
 

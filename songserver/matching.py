@@ -34,6 +34,17 @@ class Term(NamedTuple):
             return 0
         return self.near.get(token)
 
+    def first_in(self, tokens: Sequence[str]) -> tuple[int, int] | None:
+        """Gives how many letters are wrong at the least in the tokens of a song, and which is the first with no more
+        wrong ones; None if none matches.
+        """
+        if self.is_whole:
+            return (0, tokens.index(self.letters)) if self.letters in tokens else None
+        for at, token in enumerate(tokens):
+            if token.startswith(self.letters):
+                return 0, at
+        return min(((self.near[token], at) for at, token in enumerate(tokens) if token in self.near), default=None)
+
 
 class Query(NamedTuple):
     """What was typed."""
@@ -94,20 +105,13 @@ def rank(row: Row, query: Query) -> Rank | None:
     """Tells how well a song matches; None if it does not have all words."""
     errors = partial = last = 0
     for term in query.terms:
-        best = min(
-            (
-                (wrong, token != term.letters, at)
-                for at, token in enumerate(row.tokens)
-                if (wrong := term.errors(token)) is not None
-            ),
-            default=None,
-        )
-        if best is None:
+        found = term.first_in(row.tokens)
+        if found is None:
             return None
-        errors += best[0]
-        partial += best[1]
-        # Where it stands first, as a whole or not.
-        last = max(last, next(at for at, token in enumerate(row.tokens) if term.errors(token) == best[0]))
+        wrong, at = found
+        errors += wrong
+        partial += term.letters not in row.tokens
+        last = max(last, at)
     if row.title == query.phrase:
         place = 0
     elif row.title.startswith(query.phrase) and not errors:

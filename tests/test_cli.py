@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 import songserver.cli
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, Privilege
 from songs.v1.audit_service_pb2 import AuditFilter, ListAuditEventsRequest
-from songs.v1.song_service_pb2 import ListSongsRequest
+from songs.v1.song_service_pb2 import ListSongsRequest, SearchSongsRequest
 from songserver import __version__, groundwork
 from songserver.app import METHODS
 from songserver.auth.keys import load_keys
@@ -157,6 +157,22 @@ def test_populate_makes_songs_and_editors_once(run: Run, database: tuple[str, ..
     user = Caller.sign_in(song_server, "user-2", password)
     assert user.me().privilege == PRIVILEGE_EDITOR
     assert user.songs.ListSongs(ListSongsRequest(exact_total=True)).total_size == count > 15
+
+
+def test_reindex_lets_songs_be_found_again(run: Run, database: tuple[str, ...], song_server: SongServer) -> None:
+    caller = Caller.new(song_server, PRIVILEGE_EDITOR)
+    caller.create("Orange Horizon")
+    uri = song_server.settings.mongodb_uri
+    assert uri
+    with pymongo.MongoClient[dict[str, Any]](uri.get_secret_value()) as client:
+        client[song_server.settings.mongodb_database].vocabulary.delete_many({"_id": {"$ne": "other"}})
+    request = SearchSongsRequest(query="ora hor")
+    assert not caller.songs.SearchSongs(request).results
+
+    done = run("reindex", *database)
+
+    assert re.fullmatch(r"1 songs have 4 words; made anew: 0\n", done.output)
+    assert [result.song.title for result in caller.songs.SearchSongs(request).results] == ["Orange Horizon"]
 
 
 @pytest.mark.parametrize("command", ["serve", "create-admin"])

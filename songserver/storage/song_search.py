@@ -6,7 +6,6 @@ rarest word of a query leads; songs without the others are passed over. What is 
 """
 
 import asyncio
-import itertools
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -52,6 +51,8 @@ class Expansion(NamedTuple):
     """Words that songs have."""
     songs: int
     """About how many songs have one of them."""
+    is_all: bool
+    """Whether songs have no other words for it."""
 
 
 class Ranked(NamedTuple):
@@ -131,9 +132,10 @@ class SongSearch:
             ranks = await self._find(query, condition)
             if forgiving and len(ranks) < FEW:
                 terms = await asyncio.gather(*(self._forgiven(term, found=bool(ranks)) for term in query.terms))
-                if any(term.near for term in terms):
-                    query = query._replace(terms=terms)
-                    return Ranked(query, await self._find(query, condition), forgiving=True)
+                meant = query._replace(terms=terms)
+                more = await self._find(meant, condition) if any(term.near for term in terms) else []
+                if len(more) > len(ranks):
+                    return Ranked(meant, more, forgiving=True)
             return Ranked(query, ranks, forgiving=False)
 
     async def _forgiven(self, term: Term, *, found: bool) -> Term:
@@ -148,19 +150,22 @@ class SongSearch:
         if not query.terms:
             return []
         if condition and await self._songs.count_documents(condition, limit=FILTERED + 1) <= FILTERED:
-            return _ranks(await self._songs.find(condition | _having(query.terms), _RANKED).to_list(), query)
-        found = await asyncio.gather(self._most_popular(query, condition), self._by_title(query.phrase, condition))
-        return _ranks(itertools.chain(*found), query)
-
-    async def _most_popular(self, query: Query, condition: Document) -> list[Document]:
-        """Gives the most popular songs that have all words."""
+            few = self._songs.find(condition | _having(query.terms), _RANKED).batch_size(FILTERED)
+            return _ranks(await few.to_list(), query)
         leaders = sorted(query.terms, key=lambda term: len(term.letters), reverse=True)[:LEADERS]
-        expansions = await asyncio.gather(*map(self._expand, leaders))
-        leader = min(expansions, key=lambda expansion: expansion.songs)
+        leader = min(await asyncio.gather(*map(self._expand, leaders)), key=lambda expansion: expansion.songs)
+        found = await self._most_popular(leader, query, condition)
+        if len(found) == CANDIDATES or not leader.is_all:
+            # There may be others.
+            found += await self._by_title(query.phrase, condition)
+        return _ranks(found, query)
+
+    async def _most_popular(self, leader: Expansion, query: Query, condition: Document) -> list[Document]:
+        """Gives the most popular songs that have all words."""
         others = [term for term in query.terms if term is not leader.term]
         led = {"words": {"$in": leader.words}} | condition | _having(others)
         cursor = self._songs.find(led, _RANKED).hint(SEARCH_INDEX).sort("popularity", DESCENDING)
-        return await cursor.limit(CANDIDATES).to_list()
+        return await cursor.limit(CANDIDATES).batch_size(CANDIDATES).to_list()
 
     async def _expand(self, term: Term) -> Expansion:
         """Gives the words that songs have for a word of the query."""
@@ -174,7 +179,7 @@ class SongSearch:
             isrcs = await self._isrcs(term.letters.upper())
             words.update(isrcs)
             songs += len(isrcs)
-        return Expansion(term, list(words), songs)
+        return Expansion(term, list(words), songs, is_all=len(known) < BEGINNING_WORDS)
 
     async def _isrcs(self, beginning: str) -> list[str]:
         """Gives the ISRCs of songs that begin so, as they stand in the search index."""

@@ -8,8 +8,10 @@ is noted may be more than there is, which does no harm: a word that no song has 
 of the search index. `songserver reindex` makes all of it true again.
 """
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from pymongo import ASCENDING, DESCENDING, UpdateOne, WriteConcern
@@ -30,6 +32,8 @@ REMEMBERED = 20_000
 """Words that a process remembers to have noted, in each of two generations: about 10 MB."""
 MEMORY = 3600.0
 """Seconds after which a word is noted anew, so that a word can be removed that was not noted for longer."""
+RENEWED = 1000
+"""Words that are renewed together."""
 GROWTH = 4
 """By how much the songs of a word grow until that is noted."""
 LAST_CHARACTER = "\U0010ffff"
@@ -54,7 +58,7 @@ class _Noted:
         self.more = 0
         """Songs that came since."""
         self.reach = -1
-        self.time = -MEMORY
+        self.time = -math.inf
 
 
 class Vocabulary:
@@ -117,6 +121,32 @@ class Vocabulary:
             if 0 < begun <= allowed:
                 found.append((begun, whole, -document["songs"], word))
         return {word: begun for begun, _, _, word in sorted(found)[:most]}
+
+    async def renew(self, songs: Mapping[str, int], reach: Mapping[str, int], began: float) -> None:
+        """Makes true what is noted.
+
+        Args:
+            songs: How many songs have each word, of all words.
+            reach: The bits of the highest popularity of a song with each word.
+            began: When the songs were begun to be counted, in seconds since the epoch. A word that was noted within the
+                two hours before may be of a song that was not there yet, and stays.
+        """
+        words = iter(songs.items())
+        while some := list(islice(words, RENEWED)):
+            changes = [
+                UpdateOne(
+                    {"_id": word},
+                    {
+                        "$set": {"songs": count, "reach": reach[word]},
+                        "$max": {"noted": began},
+                        "$setOnInsert": {"begins": beginnings(word), "near": neighbours(word)},
+                    },
+                    upsert=True,
+                )
+                for word, count in some
+            ]
+            await self._quick.bulk_write(changes, ordered=False)
+        await self._words.delete_many({"noted": {"$lt": began - 2 * MEMORY}})
 
     async def _note(self, due: dict[str, _Noted]) -> None:
         now = time.time()

@@ -10,11 +10,11 @@ from pymongo.database import Database
 
 from songserver.config import Settings
 from songserver.errors import DatabaseFailure
-from songserver.storage.indexes import AUDIT, SESSIONS, SONGS, USERS, make_indexes
+from songserver.storage.indexes import AUDIT, SESSIONS, SONGS, USERS, VOCABULARY, make_indexes
 from songserver.storage.mongo import Mongo
 from songserver.testing import running_server
 
-WANTED = {"songs": SONGS, "users": USERS, "audit": AUDIT, "sessions": SESSIONS}
+WANTED = {"songs": SONGS, "users": USERS, "audit": AUDIT, "sessions": SESSIONS, "vocabulary": VOCABULARY}
 
 
 @pytest.fixture
