@@ -40,6 +40,7 @@ from songserver.services.api_key_service import ApiKeyService
 from songserver.services.audit_service import AuditService
 from songserver.services.exporting import Exporting
 from songserver.services.importing import Importing
+from songserver.services.song_exporting import SongExporting
 from songserver.services.song_service import SongService
 from songserver.services.user_service import UserService
 from songserver.services.watching import Watching
@@ -52,6 +53,7 @@ from songserver.storage.sessions import Sessions
 from songserver.storage.song_batches import SongBatches
 from songserver.storage.song_changes import SongChanges
 from songserver.storage.song_counts import SongCounts
+from songserver.storage.song_export import SongExport
 from songserver.storage.song_lists import SongLists
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import Songs
@@ -155,13 +157,14 @@ def wire(
     page_tokens = PageTokens(keys.page_token_secret)
     rules = accounts.rules
     audit = accounts.audit
-    importing = Importing(SongBatches(mongo), Imports(mongo), rules, audit)
+    importing = Importing(SongBatches(mongo, vocabulary), Imports(mongo), rules, audit)
     song_service = SongService(
         songs,
         SongLists(mongo),
         SongSearch(mongo, vocabulary),
         SongCounts(mongo),
         importing,
+        SongExporting(SongExport(mongo), page_tokens),
         watching,
         page_tokens,
         rules,

@@ -1,12 +1,11 @@
 """SongService: what each operation on the catalogue means. Its rules stand in `protos/songs/v1/song_service.proto`."""
 
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from uuid import UUID
 
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
-from songs.v1.song_streams_pb2 import WatchSongsRequest, WatchSongsResponse
+from songs.v1.song_streams_pb2 import ExportSongsRequest, ExportSongsResponse, WatchSongsRequest, WatchSongsResponse
 from songserver.errors import InvalidDataFormat, InvalidPageNumber, StaleEtag, Violation
 from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import Call
@@ -15,6 +14,7 @@ from songserver.services.auditing import event_of
 from songserver.services.importing import Importing
 from songserver.services.masks import masked
 from songserver.services.search_methods import SearchMethods
+from songserver.services.song_exporting import SongExporting
 from songserver.services.watching import Watching
 from songserver.storage.audit import Audit
 from songserver.storage.song_counts import SongCounts
@@ -40,6 +40,7 @@ class SongService(SearchMethods):
         search: SongSearch,
         counts: SongCounts,
         importing: Importing,
+        exporting: SongExporting,
         watching: Watching,
         page_tokens: PageTokens,
         rules: Rules,
@@ -51,6 +52,7 @@ class SongService(SearchMethods):
         self._suggestions = SongSuggestions(search)
         self._counts = counts
         self._importing = importing
+        self._exporting = exporting
         self._watching = watching
         self._page_tokens = page_tokens
         self._rules = rules
@@ -110,12 +112,13 @@ class SongService(SearchMethods):
             songs=page.songs, next_page_token=token, total_size=total, total_size_estimated=estimated
         )
 
-    async def ImportSongs(
+    def ImportSongs(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call
     ) -> AsyncIterator[pb.ImportSongsResponse]:
-        async with aclosing(self._importing.run(requests, call)) as answers:
-            async for answer in answers:
-                yield answer
+        return self._importing.run(requests, call)
+
+    def ExportSongs(self, request: ExportSongsRequest, call: Call) -> AsyncIterator[ExportSongsResponse]:
+        return self._exporting.run(request)
 
     def WatchSongs(self, request: WatchSongsRequest, call: Call) -> AsyncIterator[WatchSongsResponse]:
         return self._watching.run(request)

@@ -10,7 +10,8 @@ from songclient.cli import main
 
 COMMANDS = {
     "signup", "login", "logout", "whoami", "passwd", "add", "show", "search", "list", "edit", "rm",
-    "import", "users", "users list", "users show", "users set-privilege", "users disable", "users enable", "users rm",
+    "import", "export", "users", "users list", "users show", "users set-privilege", "users disable", "users enable",
+    "users rm",
     "sessions", "sessions list", "sessions revoke", "keys", "keys create", "keys list", "keys revoke",
     "audit", "export-me", "delete-me", "completion",
 }  # fmt: skip

@@ -54,11 +54,14 @@ from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
+    ExistingSongs,
+    ImportAction,
     ImportResult,
     ListSongsResponse,
     SearchSongsResponse,
     SongResult,
 )
+from songs.v1.song_streams_pb2 import ExportSongsResponse
 from songs.v1.status_pb2 import StatusCode
 from songs.v1.user_pb2 import Session, SessionInfo, User
 from songs.v1.user_service_pb2 import ExportMeResponse, JsonWebKey
@@ -74,7 +77,10 @@ __all__ = [
     "Date",
     "DbOperationFailed",
     "DeadlineExceeded",
+    "ExistingSongs",
     "ExportMeResponse",
+    "ExportSongsResponse",
+    "ImportAction",
     "ImportResult",
     "ImportTakenOver",
     "InternalError",

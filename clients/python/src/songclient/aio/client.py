@@ -9,12 +9,15 @@ from songclient.aio.api_keys import AsyncApiKeyCalls
 from songclient.aio.audit import AsyncAuditCalls
 from songclient.aio.connection import AsyncConnection
 from songclient.aio.songs import AsyncSongCalls
+from songclient.aio.streams import AsyncStreamCalls
 from songclient.aio.users import AsyncUserCalls
 from songclient.channel import TLS, USER_AGENT
 from songs.v1.user_pb2 import Session
 
 
-class AsyncSongClient(AsyncSongCalls, AsyncAccountCalls, AsyncApiKeyCalls, AsyncUserCalls, AsyncAuditCalls):
+class AsyncSongClient(
+    AsyncSongCalls, AsyncStreamCalls, AsyncAccountCalls, AsyncApiKeyCalls, AsyncUserCalls, AsyncAuditCalls
+):
     """A client of the song server.
 
     It signs in with the first call that needs it, renews its session by itself, and sends again
@@ -62,6 +65,7 @@ class AsyncSongClient(AsyncSongCalls, AsyncAccountCalls, AsyncApiKeyCalls, Async
             user_agent=user_agent,
         )
         AsyncSongCalls.__init__(self, connection)
+        AsyncStreamCalls.__init__(self, connection)
         AsyncAccountCalls.__init__(self, connection)
         AsyncApiKeyCalls.__init__(self, connection)
         AsyncUserCalls.__init__(self, connection)

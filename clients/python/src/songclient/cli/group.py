@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from songclient import TLS
-from songclient.cli import accounts, audit, editing, importing, keys, own_data, sessions, songs, users
+from songclient.cli import accounts, audit, editing, exporting, importing, keys, own_data, sessions, songs, users
 from songclient.cli.completion import completion
 from songclient.cli.exits import EXIT_CODES, ReportingGroup
 from songclient.cli.output import Output
@@ -89,6 +89,7 @@ for command in (
     editing.edit,
     songs.rm,
     importing.import_,
+    exporting.export,
     users.users,
     audit.audit,
     own_data.export_me,

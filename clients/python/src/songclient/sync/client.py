@@ -11,11 +11,12 @@ from songclient.sync.api_keys import ApiKeyCalls
 from songclient.sync.audit import AuditCalls
 from songclient.sync.connection import Connection
 from songclient.sync.songs import SongCalls
+from songclient.sync.streams import StreamCalls
 from songclient.sync.users import UserCalls
 from songs.v1.user_pb2 import Session
 
 
-class SongClient(SongCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
+class SongClient(SongCalls, StreamCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
     """A client of the song server.
 
     It signs in with the first call that needs it, renews its session by itself, and sends again
@@ -63,6 +64,7 @@ class SongClient(SongCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
             user_agent=user_agent,
         )
         SongCalls.__init__(self, connection)
+        StreamCalls.__init__(self, connection)
         AccountCalls.__init__(self, connection)
         ApiKeyCalls.__init__(self, connection)
         UserCalls.__init__(self, connection)
