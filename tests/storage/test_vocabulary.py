@@ -139,7 +139,7 @@ async def test_words_are_noted_anew_before_they_could_be_removed(mongo: Mongo, m
 @pytest.mark.asyncio
 async def test_reindexing_makes_words_true_again(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reindexing, "BATCH", 2)
-    monkeypatch.setattr(vocabulary, "MEMORY", -1.0)
+    monkeypatch.setattr(vocabulary, "MEMORY", 0.0)
     songs = Songs(mongo, Vocabulary(mongo))
     for title in ("One", "Two", "Two", "Three"):
         await songs.create(new(title, album=str(random.random()), popularity=7))
