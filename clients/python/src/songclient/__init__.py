@@ -52,6 +52,7 @@ from songs.v1.api_key_pb2 import ApiKey
 from songs.v1.api_key_service_pb2 import CreateApiKeyResponse
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter
+from songs.v1.song_overview_pb2 import CountSongsResponse, SongFacet, Suggestion, SuggestionKind
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
     ExistingSongs,
@@ -73,6 +74,7 @@ __all__ = [
     "AsyncSongClient",
     "AuditEvent",
     "AuditFilter",
+    "CountSongsResponse",
     "CreateApiKeyResponse",
     "Date",
     "DbOperationFailed",
@@ -108,12 +110,15 @@ __all__ = [
     "SongClient",
     "SongClientError",
     "SongExists",
+    "SongFacet",
     "SongFilter",
     "SongNotFound",
     "SongOrder",
     "SongResult",
     "StaleEtag",
     "StatusCode",
+    "Suggestion",
+    "SuggestionKind",
     "TooManyAttempts",
     "TooManyCalls",
     "TooManySongs",

@@ -8,6 +8,7 @@ from songclient.aio.accounts import AsyncAccountCalls
 from songclient.aio.api_keys import AsyncApiKeyCalls
 from songclient.aio.audit import AsyncAuditCalls
 from songclient.aio.connection import AsyncConnection
+from songclient.aio.finding import AsyncFindingCalls
 from songclient.aio.songs import AsyncSongCalls
 from songclient.aio.streams import AsyncStreamCalls
 from songclient.aio.users import AsyncUserCalls
@@ -16,7 +17,13 @@ from songs.v1.user_pb2 import Session
 
 
 class AsyncSongClient(
-    AsyncSongCalls, AsyncStreamCalls, AsyncAccountCalls, AsyncApiKeyCalls, AsyncUserCalls, AsyncAuditCalls
+    AsyncSongCalls,
+    AsyncFindingCalls,
+    AsyncStreamCalls,
+    AsyncAccountCalls,
+    AsyncApiKeyCalls,
+    AsyncUserCalls,
+    AsyncAuditCalls,
 ):
     """A client of the song server.
 
@@ -65,6 +72,7 @@ class AsyncSongClient(
             user_agent=user_agent,
         )
         AsyncSongCalls.__init__(self, connection)
+        AsyncFindingCalls.__init__(self, connection)
         AsyncStreamCalls.__init__(self, connection)
         AsyncAccountCalls.__init__(self, connection)
         AsyncApiKeyCalls.__init__(self, connection)

@@ -15,8 +15,6 @@ from songs.v1.song_service_pb2 import (
     GetSongRequest,
     ListSongsRequest,
     ListSongsResponse,
-    SearchSongsRequest,
-    SearchSongsResponse,
     SongResult,
     UpdateSongRequest,
 )
@@ -121,31 +119,3 @@ class AsyncSongCalls:
             exact_total=exact_total,
         )
         return await self._connection.call(self._songs.ListSongs, request, timeout)
-
-    async def search_songs(
-        self, query: str, *, page_size: int = 0, timeout: float | None = None
-    ) -> AsyncIterator[Song]:
-        """Go over what matches the words as far as they are typed, the best first.
-
-        Gives up to 500 songs, without lyrics. Raises InvalidDataFormat for a query without words.
-        """
-
-        async def fetch(page_token: str) -> SearchSongsResponse:
-            return await self.search_songs_page(query, page_size=page_size, page_token=page_token, timeout=timeout)
-
-        async for page in pages(fetch):
-            for result in page.results:
-                yield result.song
-
-    async def search_songs_page(
-        self,
-        query: str,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        timeout: float | None = None,
-    ) -> SearchSongsResponse:
-        """Get one page of what search_songs finds. Raises InvalidDataFormat."""
-        request = SearchSongsRequest(query=query, page_size=page_size, page_token=page_token)
-        return await self._connection.call(self._songs.SearchSongs, request, timeout)
-

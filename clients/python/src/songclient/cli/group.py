@@ -5,7 +5,19 @@ from pathlib import Path
 import click
 
 from songclient import TLS
-from songclient.cli import accounts, audit, editing, exporting, importing, keys, own_data, sessions, songs, users
+from songclient.cli import (
+    accounts,
+    audit,
+    editing,
+    exporting,
+    finding,
+    importing,
+    keys,
+    own_data,
+    sessions,
+    songs,
+    users,
+)
 from songclient.cli.completion import completion
 from songclient.cli.exits import EXIT_CODES, ReportingGroup
 from songclient.cli.output import Output
@@ -84,8 +96,10 @@ for command in (
     keys.keys,
     editing.add,
     songs.show,
-    songs.search,
+    finding.search,
+    finding.suggest,
     songs.list_,
+    finding.count,
     editing.edit,
     songs.rm,
     importing.import_,

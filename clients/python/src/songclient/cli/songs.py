@@ -1,4 +1,4 @@
-"""The commands that read the catalogue, and remove from it: show, search, list, rm."""
+"""The commands that read the catalogue, and remove from it: show, list, rm."""
 
 import itertools
 from typing import Any
@@ -24,23 +24,6 @@ def show(run: Run, /, *, song_id: str) -> None:
     """Show all of a song, with its lyrics."""
     with run.connect() as client:
         run.output.one(client.get_song(song_id), song_details)
-
-
-@click.command()
-@click.argument("words", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-@pass_run
-def search(run: Run, /, *, words: tuple[str, ...], limit: int) -> None:
-    """Find songs by the words of title, artists, album.
-
-    Every word must be there or begin a word that is; case and accents do not matter. The best
-    matches come first.
-    """
-    with run.connect() as client:
-        found = client.search_songs(" ".join(words), page_size=min(limit, 100))
-        count = run.output.many(itertools.islice(found, limit), song_row)
-    if not count:
-        run.output.note("no song has these words")
 
 
 @click.command("list")

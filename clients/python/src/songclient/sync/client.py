@@ -10,13 +10,22 @@ from songclient.sync.accounts import AccountCalls
 from songclient.sync.api_keys import ApiKeyCalls
 from songclient.sync.audit import AuditCalls
 from songclient.sync.connection import Connection
+from songclient.sync.finding import FindingCalls
 from songclient.sync.songs import SongCalls
 from songclient.sync.streams import StreamCalls
 from songclient.sync.users import UserCalls
 from songs.v1.user_pb2 import Session
 
 
-class SongClient(SongCalls, StreamCalls, AccountCalls, ApiKeyCalls, UserCalls, AuditCalls):
+class SongClient(
+    SongCalls,
+    FindingCalls,
+    StreamCalls,
+    AccountCalls,
+    ApiKeyCalls,
+    UserCalls,
+    AuditCalls,
+):
     """A client of the song server.
 
     It signs in with the first call that needs it, renews its session by itself, and sends again
@@ -64,6 +73,7 @@ class SongClient(SongCalls, StreamCalls, AccountCalls, ApiKeyCalls, UserCalls, A
             user_agent=user_agent,
         )
         SongCalls.__init__(self, connection)
+        FindingCalls.__init__(self, connection)
         StreamCalls.__init__(self, connection)
         AccountCalls.__init__(self, connection)
         ApiKeyCalls.__init__(self, connection)
