@@ -8,7 +8,7 @@ from typing import NamedTuple
 from songs.v1.song_overview_pb2 import TextRange
 from songs.v1.song_pb2 import Song
 from songs.v1.song_service_pb2 import FieldMatch
-from songserver.text import canonical_isrc
+from songserver.text import canonical_isrc, folded
 from songserver.words import LONGEST_WORD, Span, Word, pairs, romanized, scan, words
 
 MOST_TERMS = 16
@@ -52,7 +52,7 @@ class Query(NamedTuple):
     terms: Sequence[Term]
     """Its words, each once."""
     phrase: str
-    """All its words, as songs are ordered by them: what a title is compared with."""
+    """All its words, in the form in which songs are ordered by their titles."""
 
     @classmethod
     def of(cls, text: str) -> "Query":
@@ -61,7 +61,7 @@ class Query(NamedTuple):
         if _ISRC.fullmatch(isrc):
             return cls([Term(isrc.lower(), is_whole=True)], isrc.lower())
         terms = {term.letters: term for word in scan(text) for term in _terms(word)}
-        return cls(list(terms.values())[:MOST_TERMS], " ".join(words(text)))
+        return cls(list(terms.values())[:MOST_TERMS], " ".join(words(text)) or folded(text))
 
 
 def _terms(word: Word) -> Iterator[Term]:

@@ -5,7 +5,7 @@ of `protos/songs/v1/reading.proto`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import protovalidate
 from buf.validate import validate_pb2
@@ -16,6 +16,7 @@ from songs.v1 import reading_pb2, status_pb2
 from songs.v1.reading_pb2 import Form
 from songs.v1.status_pb2 import StatusCode
 from songserver.errors import InvalidRequest, Violation
+from songserver.sure import Remembered, Sure, sure_of
 from songserver.text import canonical, canonical_isrc, canonical_name
 
 FORMS: Mapping[Form.ValueType, Callable[[str], str]] = {
@@ -29,24 +30,29 @@ TIMES_TOO_LONG = 4
 an ISRC with hyphens and blanks."""
 
 
-class _Text(NamedTuple):
-    """A field of text that has a canonical form."""
+class _Field(NamedTuple):
+    """What there is to do with a field that is set, before its rules are checked."""
 
-    name: str
-    form: Callable[[str], str]
+    form: Callable[[str], str] | None
+    """Of a text that has a canonical form."""
     most: int
-    """Characters beyond which it is refused before anything is done with it."""
+    """Characters beyond which such a text is refused before anything is done with it."""
+    most_items: int
+    """Items beyond which a repeated field is; 0: no bound."""
+    is_repeated: bool
+    inner: "_Plan | None"
+    """Of a message: what there is to do with it."""
+    sure: Sure
 
 
 class _Plan(NamedTuple):
     """What there is to do with messages of one type before their rules are checked."""
 
-    texts: list[_Text]
-    repeated_texts: list[_Text]
-    messages: list[tuple[str, "_Plan"]]
-    repeated_messages: list[tuple[str, "_Plan"]]
-    bounds: list[tuple[str, int]]
-    """Repeated fields, and how many items they may have."""
+    fields: dict[str, _Field]
+    needed: frozenset[str]
+    """Fields without which a message does not surely keep its rules."""
+    is_plain: bool
+    """Whether there are no rules but those of fields."""
 
 
 class Rules:
@@ -70,52 +76,61 @@ class Rules:
         plan = self._plans.get(descriptor.full_name)
         if plan is None:
             plan = self._plans[descriptor.full_name] = _plan(descriptor)
-        _check_sizes(message, plan, at)
-        _canonicalize(message, plan)
+        if _canonicalize(message, plan, at):
+            return
         broken = self._validator.collect_violations(message)
         if broken:
             codes, violations = zip(*(_read(violation, descriptor, at) for violation in broken), strict=True)
             raise InvalidRequest(codes[0], violations)
+        _learn(message, plan)
 
 
 def _plan(descriptor: Descriptor) -> _Plan:
-    plan = _Plan([], [], [], [], [])
-    for field in descriptor.fields:
-        rules = field.GetOptions().Extensions[validate_pb2.field]
-        most_items = rules.map.max_pairs or rules.repeated.max_items
-        if most_items:
-            plan.bounds.append((field.name, most_items))
-        if validate_pb2.IGNORE_ALWAYS in (rules.ignore, rules.repeated.items.ignore):
-            continue  # whoever looks at it later has it checked then
-        form = FORMS.get(field.GetOptions().Extensions[reading_pb2.form])
-        if form:
-            most = TIMES_TOO_LONG * (rules.string.max_len or rules.repeated.items.string.max_len)
-            (plan.repeated_texts if field.is_repeated else plan.texts).append(_Text(field.name, form, most))
-        elif field.message_type and not field.message_type.GetOptions().map_entry:
-            inner = _plan(field.message_type)
-            if any(inner):
-                (plan.repeated_messages if field.is_repeated else plan.messages).append((field.name, inner))
-    return plan
+    fields = {field.name: _plan_field(field) for field in descriptor.fields}
+    options = descriptor.GetOptions().Extensions[validate_pb2.message]
+    oneofs = [oneof.GetOptions().Extensions[validate_pb2.oneof].required for oneof in descriptor.oneofs]
+    needed = {field.name for field in descriptor.fields if not _may_be_unset(field, fields[field.name].sure)}
+    return _Plan(fields, frozenset(needed), is_plain=not options.ListFields() and not any(oneofs))
 
 
-def _check_sizes(message: Message, plan: _Plan, at: str) -> None:
-    """Refuses what is far too much, before all of it is looked at: the time that takes is the client's to choose."""
-    for name, most in plan.bounds:
-        count = len(getattr(message, name))
-        if count > most:
-            raise _refusal(message, name, at, f"must contain no more than {most} item(s), and has {count}")
-    for name, _, most in plan.texts:
-        length = len(getattr(message, name))
-        if length > most:
-            raise _refusal(message, name, at, f"must be at most {most // TIMES_TOO_LONG} characters, and has {length}")
-    for name, _, most in plan.repeated_texts:
-        for index, text in enumerate(getattr(message, name)):
-            if len(text) > most:
-                text_at = f"{name}[{index}]"
-                raise _refusal(message, name, at, f"must be at most {most // TIMES_TOO_LONG} characters", text_at)
-    for name, inner in plan.messages:
-        if message.HasField(name):
-            _check_sizes(getattr(message, name), inner, _join(at, name))
+def _plan_field(field: FieldDescriptor) -> _Field:
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    form = FORMS.get(field.GetOptions().Extensions[reading_pb2.form])
+    inner = None
+    # What is looked at later has its form then.
+    if validate_pb2.IGNORE_ALWAYS in (rules.ignore, rules.repeated.items.ignore):
+        form = None
+    elif field.message_type and _says_something(field.message_type):
+        inner = _plan(field.message_type)
+    return _Field(
+        form,
+        TIMES_TOO_LONG * (rules.string.max_len or rules.repeated.items.string.max_len),
+        rules.map.max_pairs or rules.repeated.max_items,
+        field.is_repeated,
+        inner,
+        sure_of(field),
+    )
+
+
+def _says_something(descriptor: Descriptor) -> bool:
+    """Whether the contract has rules for a message, or for one in it."""
+    if descriptor.GetOptions().map_entry:
+        return False
+    return descriptor.GetOptions().HasExtension(validate_pb2.message) or any(
+        field.GetOptions().HasExtension(validate_pb2.field)
+        or (field.message_type and _says_something(field.message_type))
+        for field in descriptor.fields
+    )
+
+
+def _may_be_unset(field: FieldDescriptor, sure: Sure) -> bool:
+    """Whether a field surely keeps its rules where it is not set."""
+    rules = field.GetOptions().Extensions[validate_pb2.field]
+    if rules.required:
+        return False
+    if field.has_presence or rules.ignore == validate_pb2.IGNORE_IF_ZERO_VALUE:
+        return True
+    return bool(sure({} if field.is_repeated else field.default_value))
 
 
 def _refusal(message: Message, name: str, at: str, description: str, place: str = "") -> InvalidRequest:
@@ -125,22 +140,61 @@ def _refusal(message: Message, name: str, at: str, description: str, place: str 
     return InvalidRequest(code or status_pb2.INVALID_DATA_FORMAT, [violation])
 
 
-def _canonicalize(message: Message, plan: _Plan) -> None:
-    for name, form, _ in plan.texts:
-        text = getattr(message, name)
-        if text and (better := form(text)) != text:
+def _canonicalize(message: Message, plan: _Plan, at: str) -> bool:
+    """Brings a message into its canonical form; says whether it surely keeps its rules.
+
+    Refuses what is far too much, before all of it is looked at: the time that takes is the client's to choose.
+    """
+    sure = plan.is_plain
+    needed = len(plan.needed)
+    for descriptor, value in message.ListFields():
+        name = descriptor.name
+        field = plan.fields[name]
+        if field.most_items and len(value) > field.most_items:
+            told = f"must contain no more than {field.most_items} item(s), and has {len(value)}"
+            raise _refusal(message, name, at, told)
+        if name in plan.needed:
+            needed -= 1
+        better = value
+        if field.inner:
+            for each in value if field.is_repeated else (value,):
+                sure = _canonicalize(each, field.inner, _join(at, name)) and sure
+        elif field.form:
+            better = _canonical(message, name, field, value, at)
+        sure = sure and bool(field.sure(better))
+    return sure and not needed
+
+
+def _canonical(message: Message, name: str, field: _Field, value: Any, at: str) -> Any:
+    """Brings a text, or several, into canonical form; gives what it is then."""
+    assert field.form
+    if not field.is_repeated:
+        if len(value) > field.most:
+            told = f"must be at most {field.most // TIMES_TOO_LONG} characters, and has {len(value)}"
+            raise _refusal(message, name, at, told)
+        better = field.form(value)
+        if better != value:
             setattr(message, name, better)
-    for name, form, _ in plan.repeated_texts:
-        texts = getattr(message, name)
-        for index, text in enumerate(texts):
-            if (better := form(text)) != text:
-                texts[index] = better
-    for name, inner in plan.messages:
-        if message.HasField(name):
-            _canonicalize(getattr(message, name), inner)
-    for name, inner in plan.repeated_messages:
-        for item in getattr(message, name):
-            _canonicalize(item, inner)
+        return better
+    for index, text in enumerate(value):
+        if len(text) > field.most:
+            told = f"must be at most {field.most // TIMES_TOO_LONG} characters"
+            raise _refusal(message, name, at, told, f"{name}[{index}]")
+        better = field.form(text)
+        if better != text:
+            value[index] = better
+    return value
+
+
+def _learn(message: Message, plan: _Plan) -> None:
+    """Remembers what is good of a message that keeps its rules."""
+    for descriptor, value in message.ListFields():
+        field = plan.fields[descriptor.name]
+        if isinstance(field.sure, Remembered):
+            field.sure.learn(value)
+        elif field.inner:
+            for each in value if field.is_repeated else (value,):
+                _learn(each, field.inner)
 
 
 def _read(violation: protovalidate.Violation, root: Descriptor, at: str) -> tuple[StatusCode.ValueType, Violation]:

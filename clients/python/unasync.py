@@ -18,7 +18,9 @@ HEADER: Final = "# Generated from songclient/aio by unasync.py: change it there.
 
 REPLACEMENTS: Final = (
     (r"from asyncio import Lock, shield, sleep", "from threading import Lock\nfrom time import sleep"),
+    (r"from asyncio import Queue, sleep", "from queue import SimpleQueue as Queue\nfrom time import sleep"),
     (r"from asyncio import sleep", "from time import sleep"),
+    (r"\baclosing\b", "closing"),
     (r"from asyncio import Queue", "from queue import SimpleQueue as Queue"),
     # A call that blocks cannot be given up from outside.
     (r"await shield\((.+)\)\n", r"\1\n"),
@@ -37,7 +39,7 @@ REPLACEMENTS: Final = (
     (r"\bsongclient\.aio\b", "songclient.sync"),
     (r" \| AsyncIterable\[Entry\]", ""),
     (r"\bAwaitable\[(\w+)\]", r"\1"),
-    (r"\bAsync(Iterable|Iterator|SongClient|Connection|\w+Calls)\b", r"\1"),
+    (r"\bAsync(?=[A-Z])", ""),
     (r"The client for asyncio\.[^\"]*", "The client without asyncio."),
     (r"concurrent calls; make it\s+where its event loop runs", "threads"),
 )

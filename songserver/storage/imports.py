@@ -58,7 +58,7 @@ class Imports:
             InvalidDataFormat: If it began otherwise.
         """
         policy = ExistingSongs.Name(existing)
-        document: Document = await self._imports.find_one_and_update(
+        document = await self._imports.find_one_and_update(
             {"_id": f"{user_id}:{import_id}"},
             {
                 "$inc": {"turn": 1},
@@ -68,6 +68,7 @@ class Imports:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        assert document, "it is made if it is not there"
         if document["existing"] != policy:
             raise InvalidDataFormat(
                 f"the import {import_id} began with {document['existing']}, not with {policy}: "

@@ -18,6 +18,7 @@ from songserver.errors import DatabaseFailure, InvalidRequest
 from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
 from songserver.storage.song_documents import FULL, replacement, to_document, to_song
 from songserver.storage.songs import ATTEMPTS, DUPLICATE_KEY, TOGETHER, NewSong
+from songserver.storage.vocabulary import Vocabulary
 
 Combine: TypeAlias = Callable[[Song, Song], Song]
 """Gives what becomes of a song that is there and the one that is to be stored; raises InvalidRequest if nothing can, or
@@ -110,18 +111,10 @@ class Plan:
             self.changed[identity] = better
         return Outcome(Fate.CHANGED, current.id)
 
-    @property
-    def written(self) -> int:
-        """How many songs are to be written."""
-        return len(self.created) + len(self.changed)
-
-    def writes(self) -> Iterator[InsertOne[Document] | UpdateOne]:
-        """Gives what MongoDB is to do."""
-        for new in self.created.values():
-            yield InsertOne(new.document)
+    def replaced(self) -> Iterator[tuple[int, Document]]:
+        """Gives the version of each song that is there, and what is to be changed of it."""
         for identity, song in self.changed.items():
-            planned_for = {"_id": song.id, "revision": int(self._there.by_identity[identity].etag)}
-            yield UpdateOne(planned_for, replacement(song))
+            yield int(self._there.by_identity[identity].etag), replacement(song)
 
 
 async def make_plan(news: Sequence[NewSong], there: There, combine: Combine | None) -> Plan:
@@ -146,8 +139,9 @@ async def make_plan(news: Sequence[NewSong], there: There, combine: Combine | No
 class SongBatches:
     """Stores songs."""
 
-    def __init__(self, mongo: Mongo) -> None:
+    def __init__(self, mongo: Mongo, vocabulary: Vocabulary) -> None:
         self._mongo = mongo
+        self._vocabulary = vocabulary
         self._songs = mongo.collection("songs")
 
     async def store(
@@ -203,20 +197,26 @@ class SongBatches:
         return There(by_identity, by_request)
 
     async def _write(self, plan: Plan, settle: Callable[[Plan], Awaitable[None]]) -> None:
+        documents = [new.document for new in plan.created.values()]
+        writes: list[InsertOne[Document] | UpdateOne] = [InsertOne(document) for document in documents]
+        for revision, change in plan.replaced():
+            documents.append(change["$set"])
+            writes.append(UpdateOne({"_id": change["$set"]["_id"], "revision": revision}, change))
+        await self._vocabulary.learn(documents)
+
         async def write() -> None:
-            if plan.written:
-                await self._bulk(plan)
+            if writes and (await self._bulk(writes)) < len(plan.changed):
+                raise _InTheWayError
             await settle(plan)
 
-        await self._mongo.in_transaction(write, operations=1 + plan.written // TOGETHER)
+        await self._mongo.in_transaction(write, operations=1 + len(writes) // TOGETHER)
 
-    async def _bulk(self, plan: Plan) -> None:
+    async def _bulk(self, writes: Sequence[InsertOne[Document] | UpdateOne]) -> int:
+        """Writes; gives how many songs were still there as they were."""
         try:
-            result = await self._songs.bulk_write(list(plan.writes()))
+            return (await self._songs.bulk_write(writes)).matched_count
         except BulkWriteError as error:
             failures = error.details["writeErrors"]
             if failures and all(failure["code"] == DUPLICATE_KEY for failure in failures):
                 raise _InTheWayError from error
             raise
-        if result.matched_count < len(plan.changed):
-            raise _InTheWayError

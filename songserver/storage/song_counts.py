@@ -1,5 +1,6 @@
 """The collection `songs`, counted: all in all, and by genre, artist and decade."""
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from songs.v1 import song_overview_pb2
 from songs.v1.song_overview_pb2 import FacetCount, FacetCounts, SongFacet
 from songs.v1.song_pb2 import Song, SongFilter
-from songserver.storage.mongo import Document, Mongo, database_within
+from songserver.storage.mongo import Document, Mongo, database_within, time_left
 from songserver.storage.song_documents import LISTED, to_song
 from songserver.storage.song_lists import to_query
 from songserver.text import folded
@@ -18,8 +19,12 @@ FIRST_COUNTED = 1000
 """Songs that are counted first, to see how long it takes."""
 EXACT_TIME = 30.0
 """Seconds that an exact count may take if the caller has no deadline."""
+EXACT_COUNTS = 4
+"""Exact counts that MongoDB has at the same time: each may take long, and has one of the connections of all."""
 FACETED = 20_000
 """Songs whose values are counted: all, if there are no more, else so many taken at random."""
+SAMPLED = 25
+"""One in so many songs is taken at the most: of more than one in 20, MongoDB reads all."""
 
 _KEYS: Mapping[SongFacet.ValueType, str] = {
     song_overview_pb2.SONG_FACET_GENRE: "keys.genres",
@@ -43,6 +48,7 @@ class SongCounts:
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
         self._songs = mongo.collection("songs")
+        self._room = asyncio.Semaphore(EXACT_COUNTS)
 
     async def total(self, selected: SongFilter, *, exact: bool, within: float | None = None) -> Total:
         """Counts the songs that are selected.
@@ -58,7 +64,12 @@ class SongCounts:
         query = to_query(selected)
         if exact:
             with database_within(within or EXACT_TIME):
-                return Total(await self._songs.count_documents(query), is_estimate=False)
+                async with asyncio.timeout(time_left()):
+                    await self._room.acquire()
+                try:
+                    return Total(await self._songs.count_documents(query), is_estimate=False)
+                finally:
+                    self._room.release()
         if not query:
             return Total(await self._songs.estimated_document_count(), is_estimate=True)
         async with self._mongo.room():
@@ -95,7 +106,10 @@ class SongCounts:
             return []
         query = to_query(selected)
         sampled = total.songs > FACETED
-        first = [{"$sample": {"size": FACETED}}, {"$match": query}] if sampled else [{"$match": query}]
+        first: list[Document] = [{"$match": query}]
+        if sampled:
+            there = await self._songs.estimated_document_count()
+            first.insert(0, {"$sample": {"size": min(FACETED, there // SAMPLED)}})
         counts: Document = {"all": [{"$count": "songs"}]}
         counts |= {_name(facet): _counting(facet, size) for facet in facets}
         stages = [*first, {"$facet": counts}]

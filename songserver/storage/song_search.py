@@ -149,7 +149,7 @@ class SongSearch:
         """Finds and ranks what has all words of a query."""
         if not query.terms:
             return []
-        if condition and await self._songs.count_documents(condition, limit=FILTERED + 1) <= FILTERED:
+        if await self._are_few(condition):
             few = self._songs.find(condition | _having(query.terms), _RANKED).batch_size(FILTERED)
             return _ranks(await few.to_list(), query)
         leaders = sorted(query.terms, key=lambda term: len(term.letters), reverse=True)[:LEADERS]
@@ -159,6 +159,12 @@ class SongSearch:
             # There may be others.
             found += await self._by_title(query.phrase, condition)
         return _ranks(found, query)
+
+    async def _are_few(self, condition: Document) -> bool:
+        """Whether few songs meet one of the conditions, which its index tells."""
+        alone = [{field: value} for field, value in condition.items()]
+        counts = await asyncio.gather(*(self._songs.count_documents(each, limit=FILTERED + 1) for each in alone))
+        return any(count <= FILTERED for count in counts)
 
     async def _most_popular(self, leader: Expansion, query: Query, condition: Document) -> list[Document]:
         """Gives the most popular songs that have all words."""

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from songclient.cli import main
 
 COMMANDS = {
-    "signup", "login", "logout", "whoami", "passwd", "add", "show", "search", "list", "edit", "rm", "edit-all",
-    "rm-all", "duplicates", "merge", "watch",
-    "import", "users", "users list", "users show", "users set-privilege", "users disable", "users enable", "users rm",
+    "signup", "login", "logout", "whoami", "passwd", "add", "show", "search", "suggest", "list", "count", "edit", "rm",
+    "import", "export", "users", "users list", "users show", "users set-privilege", "users disable", "users enable",
+    "users rm",
     "sessions", "sessions list", "sessions revoke", "keys", "keys create", "keys list", "keys revoke",
     "audit", "export-me", "delete-me", "completion",
 }  # fmt: skip

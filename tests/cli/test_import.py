@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from songclient import Privilege
+from tests.cli.audio import flac, mp3
 from tests.cli.conftest import TERMINAL, Songctl
 
 ROOT = Path(__file__).parents[2]
@@ -171,9 +172,9 @@ def test_several_files_are_one_import(editor: Songctl) -> None:
 
 
 def test_a_file_that_is_no_table_of_songs_is_refused(editor: Songctl) -> None:
-    Path("names.csv").write_text("name\nAnn\n")
+    Path("names.csv").write_text("nom\nAnn\n")
     stderr = editor.error("import", "names.csv")
-    assert stderr == "songctl: names.csv: its header has no column 'title', only 'name'\n"
+    assert stderr == "songctl: names.csv: its header has no column 'title', only 'nom': use --map title=COLUMN\n"
     assert "does not exist" in editor.error("import", "nowhere.csv", exit_code=2)
 
 
@@ -211,3 +212,62 @@ def test_the_real_catalogue_is_imported(editor: Songctl) -> None:
     second = editor.document("import", "again.csv", exit_code=3)
     assert second["created"] == 0
     assert second["already_there"] + second["rejected"] == second["read"] == len(songs[::7])
+
+
+def test_columns_are_mapped(editor: Songctl) -> None:
+    Path("de.csv").write_text("Titel;Wer,Titel,Wer\nx,A,Ann\n")
+    summary = editor.document("import", "de.csv", "--map", "title=Titel", "--map", "artist=Wer")
+    assert counts(summary) == (1, 1, 0, 0)
+    assert "--map" in editor.error("import", "de.csv", "--map", "Titel", exit_code=2)
+    assert "no column 'Name'" in editor.error("import", "de.csv", "--map", "title=Name")
+
+
+def test_songs_that_are_there_are_treated_as_wanted(editor: Songctl) -> None:
+    Path("a.csv").write_text("title,artist,label\nA,Ann,Old\nB,Ann,\n")
+    editor("import", "a.csv")
+    Path("b.csv").write_text("title,artist,label,bpm\nA,Ann,New,90\nB,Ann,,\nC,Ann,New,\n")
+    merged = editor.document("import", "b.csv", "--existing", "merge")
+    assert (merged["merged"], merged["unchanged"], merged["created"]) == (1, 1, 1)
+    replaced = editor.document("import", "b.csv", "--existing", "replace")
+    assert (replaced["replaced"], replaced["unchanged"], replaced["created"]) == (1, 2, 0)
+    (song,) = [song for song in editor.lines("list", "--all") if song["title"] == "A"]
+    assert (song["label"], song["bpm"]) == ("New", 90)
+    stderr = editor.error("import", "b.csv", "--existing", "fail")
+    assert "is there already" in stderr
+
+
+@pytest.mark.parametrize("existing", ["skip", "replace", "merge"])
+def test_a_dry_run_tells_the_counts_of_the_real_run(editor: Songctl, existing: str) -> None:
+    """Also of a second one: all rows are there then."""
+    for _ in range(2):
+        before = editor.lines("list", "--all")
+        rehearsed = editor.document("import", str(SAMPLE), "--existing", existing, "--dry-run", exit_code=3)
+        assert editor.lines("list", "--all") == before
+        reasons = rejected(Path("songs_sample.rejected.csv"))
+        real = editor.document("import", str(SAMPLE), "--existing", existing, exit_code=3)
+        told = {"dry_run", "seconds", "rows_per_second"}
+        assert rehearsed["dry_run"]
+        assert {name: rehearsed[name] for name in rehearsed.keys() - told} == {
+            name: real[name] for name in real.keys() - told
+        }
+        assert rejected(Path("songs_sample.rejected.csv")) == reasons
+
+
+def test_a_folder_of_audio_files_is_imported_and_what_has_no_tags_is_named(editor: Songctl) -> None:
+    music = Path("music")
+    (music / "more").mkdir(parents=True)
+    flac(music / "1.flac", "TITLE=A", "ARTIST=Ann")
+    mp3(music / "more" / "2.mp3", TIT2="B", TPE1="Bo")
+    flac(music / "3.flac", "ARTIST=Ann")
+    result = editor("import", "music")
+    assert result.stdout.startswith("3 rows read: 2 created, 0 already there, 0 rejected, 1 skipped, in ")
+    assert result.stderr == "songctl: music/3.flac: has no title in its tags: skipped\n"
+    assert counts(editor.document("import", "music/1.flac")) == (1, 0, 1, 0)
+
+
+def test_json_and_playlists_are_imported(editor: Songctl) -> None:
+    Path("a.json").write_text('[{"title": "A", "artists": ["Ann"]}, {"title": "B"}]')
+    Path("b.m3u").write_text("#EXTM3U\n#EXTINF:9,Ann - C\nc.mp3\n#EXTINF:9,D\nd.mp3\n")
+    summary = editor.document("import", "a.json", "b.m3u", exit_code=3)
+    assert counts(summary) == (4, 2, 0, 2)
+    assert summary["rejects"] == ["a.rejected.jsonl", "b.rejected.m3u"]

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songclient import Song
-from songclient.cli.reading import CsvSongs, JsonLinesSongs, Row, UnreadableFileError
+from songclient.cli.reading import Row, UnreadableFileError
+from songclient.cli.reading_csv import CsvSongs
+from songclient.cli.reading_json import JsonLinesSongs
 
 
 def read_csv(text: str | bytes) -> list[Row]:

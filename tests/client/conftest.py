@@ -54,7 +54,12 @@ class Scripted(grpc.GenericRpcHandler):
     def service(self, call: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Give gRPC the handler of a call."""
         method = METHODS[call.method]
-        make = grpc.stream_stream_rpc_method_handler if method.client_streaming else grpc.unary_unary_rpc_method_handler
+        if method.client_streaming:
+            make = grpc.stream_stream_rpc_method_handler
+        elif method.server_streaming:
+            make = grpc.unary_stream_rpc_method_handler
+        else:
+            make = grpc.unary_unary_rpc_method_handler
         return make(
             lambda request, context: self._answer(method, request, context),
             request_deserializer=GetMessageClass(method.input_type).FromString,

@@ -10,9 +10,12 @@ import grpc
 import pytest
 
 from songclient import (
+    ExistingSongs,
     ImportResult,
+    ImportTakenOver,
     InvalidDataFormat,
     PrivilegeError,
+    ServerUnavailable,
     Song,
     SongClient,
     SongClientError,
@@ -212,7 +215,7 @@ def test_results_that_never_came_are_not_passed_over(
 
     scripted.answers["ImportSongs"] = answer
 
-    with pytest.raises(SongClientError, match=r"ended the (import after 1 of|call early)"):
+    with pytest.raises(SongClientError, match=r"ended the (import after 500 songs|call early)"):
         list(open_client(scripted.address).import_songs(songs(messages * BATCH_SONGS)))
 
 
@@ -247,3 +250,106 @@ def test_an_import_has_no_deadline_but_a_given_one(
 
     assert left[0] is None or left[0] > 3600
     assert left[1] == pytest.approx(60, abs=10)
+
+
+class Resuming:
+    """Answers imports with an id, breaks them off as it is told, and keeps what it has stored."""
+
+    def __init__(self, scripted: Scripted, breaks: list[int]) -> None:
+        """Break off each stream after so many messages; the ones after these not at all."""
+        self.stored: list[str] = []
+        self.answers: list[ImportSongsResponse] = []
+        self._breaks = iter(breaks)
+        self._scripted = scripted
+        scripted.answers["GetMe"] = lambda _request, _context: GetMeResponse()
+        scripted.answers["ImportSongs"] = self.answer
+
+    def answer(self, requests: Any, context: grpc.ServicerContext) -> Iterator[ImportSongsResponse]:
+        left = next(self._breaks, 1_000_000)
+        first = next(requests)
+        assert (first.options.import_id, len(first.items)) == ("an-import", 0)
+        earlier = [result for answer in self.answers[-8:] for result in answer.results]
+        yield ImportSongsResponse(results=earlier, next_index=len(self.stored))
+        for request in requests:
+            if not left:
+                self._scripted.fail(context, None, grpc.StatusCode.UNAVAILABLE)
+            left -= 1
+            index = len(self.stored)
+            self.stored += [item.song.title for item in request.items]
+            results = [ImportResult(index=index + i) for i in range(len(request.items))]
+            self.answers.append(ImportSongsResponse(results=results, next_index=len(self.stored)))
+            # What is stored last is not answered.
+            if left:
+                yield self.answers[-1]
+        if not left:
+            self._scripted.fail(context, None, grpc.StatusCode.UNAVAILABLE)
+
+
+@pytest.mark.parametrize("breaks", [[], [0], [1], [2, 0, 3], [5, 5], [1] * 8])
+def test_an_import_with_an_id_goes_on_by_itself(scripted: Scripted, open_client: OpenClient, breaks: list[int]) -> None:
+    server = Resuming(scripted, breaks)
+    count = 9 * BATCH_SONGS + 7
+
+    results = list(open_client(scripted.address).import_songs(songs(count), import_id="an-import"))
+
+    assert server.stored == [song.title for song in songs(count)]
+    assert [result.index for result in results] == list(range(count))
+
+
+def test_songs_that_the_server_has_are_left_out(scripted: Scripted, open_client: OpenClient) -> None:
+    server = Resuming(scripted, [])
+    server.stored = [song.title for song in songs(BATCH_SONGS + 3)]
+
+    results = list(open_client(scripted.address).import_songs(songs(2 * BATCH_SONGS), import_id="an-import"))
+
+    assert server.stored == [song.title for song in songs(2 * BATCH_SONGS)]
+    assert results[0].index == BATCH_SONGS + 3
+    assert list(open_client(scripted.address).import_songs(songs(5), import_id="an-import"))[-1].index == 999
+
+
+def test_it_is_given_up_where_nothing_is_heard_for_too_long(scripted: Scripted, open_client: OpenClient) -> None:
+    server = Resuming(scripted, [0] * 1000)
+    begin = time.monotonic()
+
+    with pytest.raises(ServerUnavailable):
+        list(open_client(scripted.address).import_songs(songs(5), import_id="an-import", patience=0.5))
+
+    assert time.monotonic() - begin < 10
+    assert scripted.calls["ImportSongs"] > 1
+    assert server.stored == []
+
+
+def test_what_is_no_passing_failure_is_told_at_once(scripted: Scripted, open_client: OpenClient) -> None:
+    Resuming(scripted, [])
+    scripted.answers["ImportSongs"] = lambda _requests, context: scripted.fail(
+        context, StatusCode.IMPORT_TAKEN_OVER, grpc.StatusCode.ABORTED
+    )
+
+    with pytest.raises(ImportTakenOver):
+        list(open_client(scripted.address).import_songs(songs(5), import_id="an-import"))
+
+    assert scripted.calls["ImportSongs"] == 1
+
+
+def test_a_server_that_has_forgotten_what_it_answered_is_not_believed(
+    scripted: Scripted, open_client: OpenClient
+) -> None:
+    server = Resuming(scripted, [2])
+    results: Any = open_client(scripted.address).import_songs(songs(9 * BATCH_SONGS), import_id="an-import")
+    next(results)
+    server.stored.clear()
+    server.answers.clear()
+
+    with pytest.raises(SongClientError, match="has forgotten the import"):
+        list(results)
+
+
+def test_options_are_sent_before_the_songs(scripted: Scripted, open_client: OpenClient) -> None:
+    imports = Import(scripted)
+
+    merge = ExistingSongs.EXISTING_SONGS_MERGE
+    assert len(list(open_client(scripted.address).import_songs(songs(3), existing=merge, dry_run=True))) == 3
+
+    first, second = imports.messages
+    assert (first.options.existing, first.options.dry_run) == (merge, True)
+    assert ([len(first.items), len(second.items)], second.HasField("options")) == ([0, 3], False)

@@ -73,9 +73,7 @@ class SongServiceStub:
     too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
     begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
     words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
-    ranked. The beginning of a word stands for the 100 words with the most popular songs that begin so; an ISRC is found
-    from its sixth character on; of Chinese and Japanese, each character and each two that stand together are words. Songs
-    come without lyrics.
+    ranked. Songs come without lyrics.
     Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
     """
     ImportSongs: _grpc.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]
@@ -174,9 +172,7 @@ class SongServiceAsyncStub(SongServiceStub):
     too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
     begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
     words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
-    ranked. The beginning of a word stands for the 100 words with the most popular songs that begin so; an ISRC is found
-    from its sixth character on; of Chinese and Japanese, each character and each two that stand together are words. Songs
-    come without lyrics.
+    ranked. Songs come without lyrics.
     Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
     """
     ImportSongs: _aio.StreamStreamMultiCallable[_song_service_pb2.ImportSongsRequest, _song_service_pb2.ImportSongsResponse]  # type: ignore[assignment]
@@ -314,9 +310,7 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
         begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
         words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
-        ranked. The beginning of a word stands for the 100 words with the most popular songs that begin so; an ISRC is found
-        from its sixth character on; of Chinese and Japanese, each character and each two that stand together are words. Songs
-        come without lyrics.
+        ranked. Songs come without lyrics.
         Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
         """
 

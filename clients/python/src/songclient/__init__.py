@@ -52,16 +52,17 @@ from songs.v1.api_key_pb2 import ApiKey
 from songs.v1.api_key_service_pb2 import CreateApiKeyResponse
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter
-from songs.v1.song_bulk_pb2 import BatchCreateResult, BulkFailure, DeleteSongsResponse, UpdateSongsResponse
-from songs.v1.song_duplicates_pb2 import DuplicateGroup, DuplicateKind
+from songs.v1.song_overview_pb2 import CountSongsResponse, SongFacet, Suggestion, SuggestionKind
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
+    ExistingSongs,
+    ImportAction,
     ImportResult,
     ListSongsResponse,
     SearchSongsResponse,
     SongResult,
 )
-from songs.v1.song_streams_pb2 import SongChange, WatchSongsResponse
+from songs.v1.song_streams_pb2 import ExportSongsResponse
 from songs.v1.status_pb2 import StatusCode
 from songs.v1.user_pb2 import Session, SessionInfo, User
 from songs.v1.user_service_pb2 import ExportMeResponse, JsonWebKey
@@ -73,16 +74,15 @@ __all__ = [
     "AsyncSongClient",
     "AuditEvent",
     "AuditFilter",
-    "BatchCreateResult",
-    "BulkFailure",
+    "CountSongsResponse",
     "CreateApiKeyResponse",
     "Date",
     "DbOperationFailed",
     "DeadlineExceeded",
-    "DeleteSongsResponse",
-    "DuplicateGroup",
-    "DuplicateKind",
+    "ExistingSongs",
     "ExportMeResponse",
+    "ExportSongsResponse",
+    "ImportAction",
     "ImportResult",
     "ImportTakenOver",
     "InternalError",
@@ -107,24 +107,24 @@ __all__ = [
     "SessionNotFound",
     "SignInFailed",
     "Song",
-    "SongChange",
     "SongClient",
     "SongClientError",
     "SongExists",
+    "SongFacet",
     "SongFilter",
     "SongNotFound",
     "SongOrder",
     "SongResult",
     "StaleEtag",
     "StatusCode",
+    "Suggestion",
+    "SuggestionKind",
     "TooManyAttempts",
     "TooManyCalls",
     "TooManySongs",
-    "UpdateSongsResponse",
     "User",
     "UserNotFound",
     "UserParseError",
     "UsernameExists",
     "Violation",
-    "WatchSongsResponse",
 ]

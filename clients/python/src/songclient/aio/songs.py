@@ -1,25 +1,20 @@
 """The calls of SongService."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from uuid import uuid4
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from songclient.aio.connection import AsyncConnection
-from songclient.aio.importing import import_songs
 from songclient.aio.paging import pages
-from songclient.entries import Entry
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
     BatchGetSongsRequest,
     CreateSongRequest,
     DeleteSongRequest,
     GetSongRequest,
-    ImportResult,
     ListSongsRequest,
     ListSongsResponse,
-    SearchSongsRequest,
-    SearchSongsResponse,
     SongResult,
     UpdateSongRequest,
 )
@@ -124,50 +119,3 @@ class AsyncSongCalls:
             exact_total=exact_total,
         )
         return await self._connection.call(self._songs.ListSongs, request, timeout)
-
-    async def search_songs(
-        self, query: str, *, page_size: int = 0, timeout: float | None = None
-    ) -> AsyncIterator[Song]:
-        """Go over what matches the words as far as they are typed, the best first.
-
-        Gives up to 500 songs, without lyrics. Raises InvalidDataFormat for a query without words.
-        """
-
-        async def fetch(page_token: str) -> SearchSongsResponse:
-            return await self.search_songs_page(query, page_size=page_size, page_token=page_token, timeout=timeout)
-
-        async for page in pages(fetch):
-            for result in page.results:
-                yield result.song
-
-    async def search_songs_page(
-        self,
-        query: str,
-        *,
-        page_size: int = 0,
-        page_token: str = "",
-        timeout: float | None = None,
-    ) -> SearchSongsResponse:
-        """Get one page of what search_songs finds. Raises InvalidDataFormat."""
-        request = SearchSongsRequest(query=query, page_size=page_size, page_token=page_token)
-        return await self._connection.call(self._songs.SearchSongs, request, timeout)
-
-    async def import_songs(
-        self, songs: Iterable[Entry] | AsyncIterable[Entry], *, timeout: float | None = None
-    ) -> AsyncIterator[ImportResult]:
-        """Add many songs, each alone or as (song, request id), and give their results in order.
-
-        Songs are taken as results are asked for, at the most some 2,000 ahead of them. A broken
-        import loses nothing that was answered: send the rest again. `timeout` is of the whole
-        import, which has none by default.
-        """
-        # What must be renewed of the session is so before: a stream cannot begin again.
-        await self._connection.check()
-        async for result in import_songs(
-            self._songs.ImportSongs,
-            songs,
-            address=self._connection.address,
-            metadata=await self._connection.metadata(),
-            timeout=timeout,
-        ):
-            yield result

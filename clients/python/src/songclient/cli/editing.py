@@ -8,7 +8,8 @@ from google.protobuf import json_format
 from songclient import Song
 from songclient.cli.display import song_details
 from songclient.cli.files import file_argument, open_file
-from songclient.cli.reading import JSON_ERRORS, one_line
+from songclient.cli.reading import one_line
+from songclient.cli.reading_json import ERRORS as JSON_ERRORS
 from songclient.cli.run import Run, pass_run
 from songclient.cli.song_options import FIELDS, set_fields, song_options
 

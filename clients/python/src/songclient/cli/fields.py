@@ -1,5 +1,7 @@
 """How the fields of a song are written as text: in cells of a table, in options of a command."""
 
+import contextlib
+import json
 import re
 from collections.abc import Callable
 
@@ -11,21 +13,41 @@ Setter = Callable[[Song, str], None]
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?")
 _DURATION = re.compile(r"(?:(?:(\d{1,2}):)?(\d{1,3}):)?(\d{1,9})(?:\.(\d{1,9}))?")
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_NOT_KNOWN = "?"
+_NO_NAME = re.compile(r"[^a-z0-9]+")
+NOT_KNOWN = "?"
 """What catalogues of releases write where they do not know a label or a number."""
 
 
 def setter_for(column: str) -> Setter | None:
     """Give the setter of the column with this name, or None if a song has no such field."""
-    name = column.strip().lower().replace(" ", "_").replace("-", "_")
-    if name.startswith(EXTERNAL_ID_PREFIX):
-        return _external_id(name.removeprefix(EXTERNAL_ID_PREFIX))
-    return SETTERS.get(name)
+    if column.strip().lower().startswith(EXTERNAL_ID_PREFIX):
+        name = column.strip().lower().removeprefix(EXTERNAL_ID_PREFIX)
+        return _external_id(name.replace(" ", "_").replace("-", "_"))
+    return SETTERS.get(field_named(column))
+
+
+def field_named(column: str) -> str:
+    """Give the name in `SETTERS` of what a column is called, also by other programs: "Track Name" is "title"."""
+    name = _NO_NAME.sub("_", column.lower()).strip("_")
+    return ALIASES.get(name, name)
 
 
 def split_list(text: str, separators: str = ";") -> list[str]:
-    """Split "A; B" at any of the separators into its parts, without the empty ones."""
+    """Split "A; B" at any of the separators into its parts, without the empty ones; or read a list in JSON."""
+    if text.startswith('["'):
+        with contextlib.suppress(ValueError, RecursionError):
+            parts = json.loads(text)
+            if all(isinstance(part, str) for part in parts):
+                return list(parts)
     return [part for piece in re.split(f"[{separators}]", text) if (part := piece.strip())]
+
+
+def is_quoted(text: str) -> bool:
+    """Say whether a text is a string in JSON, as an export writes one that would be taken for something else."""
+    try:
+        return text.startswith('"') and isinstance(json.loads(text), str)
+    except (ValueError, RecursionError):
+        return False
 
 
 def whole_number(text: str) -> int:
@@ -45,8 +67,8 @@ def _text(field: str) -> Setter:
 
 def _known_text(field: str) -> Setter:
     def set_known_text(song: Song, text: str) -> None:
-        if text != _NOT_KNOWN:
-            setattr(song, field, text)
+        if text != NOT_KNOWN:
+            setattr(song, field, json.loads(text) if is_quoted(text) else text)
 
     return set_known_text
 
@@ -72,9 +94,33 @@ def _number(field: str) -> Setter:
     return set_number
 
 
+def _place(field: str) -> Setter:
+    def set_place(song: Song, text: str) -> None:
+        # "3/12": the third of twelve.
+        setattr(song, field, whole_number(text.partition("/")[0]))
+
+    return set_place
+
+
+def _external_ids(song: Song, text: str) -> None:
+    try:
+        ids = json.loads(text)
+    except (ValueError, RecursionError):
+        ids = None
+    if not isinstance(ids, dict) or not all(isinstance(each, str) for each in ids.values()):
+        raise ValueError('must be an object such as {"musicbrainz": "..."}')
+    song.external_ids.update(ids)
+
+
+def _milliseconds(song: Song, text: str) -> None:
+    milliseconds = whole_number(text)
+    if milliseconds:
+        song.duration.FromMilliseconds(milliseconds)
+
+
 def _external_id(name: str) -> Setter:
     def set_external_id(song: Song, text: str) -> None:
-        if text != _NOT_KNOWN:
+        if text != NOT_KNOWN:
             song.external_ids[name] = text
 
     return set_external_id
@@ -130,8 +176,8 @@ SETTERS: dict[str, Setter] = {
     "album": _text("album"),
     "album_artist": _one_more("album_artists"),
     "album_artists": _several("album_artists"),
-    "track_number": _number("track_number"),
-    "disc_number": _number("disc_number"),
+    "track_number": _place("track_number"),
+    "disc_number": _place("disc_number"),
     # Discogs and those who export like it write "Broken Beat, Dubstep".
     "genre": _several("genres", ",;"),
     "style": _several("genres", ",;"),
@@ -140,6 +186,7 @@ SETTERS: dict[str, Setter] = {
     "release_date": _set_release_date,
     "duration_seconds": _set_duration,
     "duration": _set_duration,
+    "duration_ms": _milliseconds,
     "isrc": _text("isrc"),
     "language": _text("language"),
     "label": _known_text("label"),
@@ -150,5 +197,26 @@ SETTERS: dict[str, Setter] = {
     "popularity": _number("popularity"),
     "rating": _number("popularity"),
     "catalog_number": _external_id("catalog_number"),
+    "external_ids": _external_ids,
 }
 """The setter of each column by its name, in lower case with "_" for blanks and hyphens."""
+
+ALIASES = {
+    **dict.fromkeys(("name", "song", "song_title", "track_name", "track_title"), "title"),
+    **dict.fromkeys(("artist_name", "performer", "track_artist"), "artist"),
+    **dict.fromkeys(("artist_name_s", "artist_names"), "artists"),
+    **dict.fromkeys(("album_name", "album_title", "release", "release_title"), "album"),
+    **dict.fromkeys(("albumartist", "album_artist_name"), "album_artist"),
+    **dict.fromkeys(("albumartists", "album_artist_name_s"), "album_artists"),
+    **dict.fromkeys(("track", "track_no", "tracknumber", "track_num"), "track_number"),
+    **dict.fromkeys(("disc", "disc_no", "discnumber", "disk", "disk_number"), "disc_number"),
+    **dict.fromkeys(("date", "released", "album_release_date", "original_release_date"), "release_date"),
+    **dict.fromkeys(("length", "time"), "duration"),
+    **dict.fromkeys(("track_duration_ms", "milliseconds"), "duration_ms"),
+    **dict.fromkeys(("publisher", "record_label"), "label"),
+    "release_year": "year",
+    "lang": "language",
+    "tempo": "bpm",
+    "catalognumber": "catalog_number",
+}
+"""What other programs call columns: Exportify, beets, Picard, players."""

@@ -1,105 +1,92 @@
 """The command that adds the songs of whole files: import."""
 
-import contextlib
 import time
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 
-from songclient import ImportResult, Song, SongClient, StatusCode
-from songclient.cli.exits import Exit, explain_violations
-from songclient.cli.files import file_argument, open_file
-from songclient.cli.output import Output
+from songclient.cli.columns import read_map
+from songclient.cli.exits import Exit
+from songclient.cli.file_import import EXISTING, FileImport, Summary
+from songclient.cli.formats import FORMATS, format_of, opened, size_of
+from songclient.cli.import_state import ImportState
 from songclient.cli.progress import ImportProgress
-from songclient.cli.reading import (
-    FORMATS,
-    CsvSongs,
-    JsonLinesSongs,
-    Row,
-    Songs,
-    UnreadableFileError,
-)
+from songclient.cli.reading import Songs
 from songclient.cli.rejects import Rejects
 from songclient.cli.run import Run, pass_run
-
-SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-
-
-@dataclass
-class Summary:
-    """What became of the rows of an import."""
-
-    read: int = 0
-    created: int = 0
-    already_there: int = 0
-    rejected: int = 0
-    seconds: float = 0.0
-    rows_per_second: float = 0.0
-    rejects: list[str] = field(default_factory=list)
-    """The files that the rejected rows are in."""
-
-    def print(self, output: Output, seconds: float) -> None:
-        """Tell what became of the rows in so many seconds."""
-        self.seconds = round(seconds, 3)
-        self.rows_per_second = round(self.read / seconds, 1)
-        line = (
-            f"{self.read:,} rows read: {self.created:,} created, {self.already_there:,} already "
-            f"there, {self.rejected:,} rejected, in {self.seconds:.1f} s "
-            f"({self.rows_per_second:,.0f} rows/s)"
-        )
-        text = "\n".join([line, *(f"rejected rows: {name}" for name in self.rejects)])
-        output.document(asdict(self), text)
+from songclient.cli.session_file import sessions_directory
 
 
 @click.command("import")
-@click.argument("names", metavar="FILE...", nargs=-1, required=True, type=file_argument)
+@click.argument("names", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True))
+@click.option("--format", "form", type=click.Choice(FORMATS), help="If the file's name does not tell.")
+@click.option("--map", "maps", metavar="FIELD=COLUMN", multiple=True, help="Which column a field is in. Repeatable.")
 @click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(FORMATS)),
-    help="If the file's name does not tell.",
+    "--existing",
+    type=click.Choice(list(EXISTING)),
+    default="skip",
+    show_default=True,
+    help="What becomes of songs that are there: they stay, are replaced, get fields that they have not, or end it.",
 )
+@click.option("--dry-run", is_flag=True, help="Tell what would become of the rows, and store nothing.")
+@click.option("--import-id", metavar="ID", default="", help="Go on with the import of this name; needed for a pipe.")
 @click.option(
     "--rejects",
     "rejects_path",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where rejected rows go  [default: NAME.rejected.csv or .jsonl, here]",
+    help="Where rejected rows go  [default: NAME.rejected.csv, .jsonl or .m3u, here]",
 )
 @pass_run
-def import_(run: Run, /, *, names: tuple[str, ...], format_: str | None, rejects_path: Path | None) -> int:
-    """Add the songs of CSV and JSON Lines files.
+def import_(
+    run: Run,
+    /,
+    *,
+    names: tuple[str, ...],
+    form: str | None,
+    maps: tuple[str, ...],
+    existing: str,
+    dry_run: bool,
+    import_id: str,
+    rejects_path: Path | None,
+) -> int:
+    """Add the songs of files, or of folders of audio files.
 
-    A CSV (RFC 4180) begins with a header; JSON Lines have a song in proto3 JSON a line; both are
-    UTF-8. '-' is standard input.
+    CSV (RFC 4180) begins with a header; JSON has an array of songs in proto3 JSON, JSON Lines one
+    a line; M3U has #EXTINF, or files named 'artist - title'; all are UTF-8. Audio files (mp3, flac,
+    ogg, opus, m4a, wav, aiff) have tags; those without a title or an artist are named, and skipped.
+    '-' is standard input.
 
-    A song that is there already stays as it is, so the same file can be imported again. A row
-    that cannot be read, or breaks a rule, stops no other: it is put, with its number and the
-    reason, into a file that can be mended and imported again. The first row after the header is
-    row 1; in JSON Lines a row is a line.
+    What was cut goes on when the same command is run again. A row that cannot be read, or breaks a
+    rule, stops no other: it is put, with its number and the reason, into a file that can be mended
+    and imported again. The first row after the header is row 1; in JSON Lines a row is a line.
 
     Columns: title, artist or artists (A; B), album, album_artist(s), track_number, disc_number,
-    genre(s), style (more genres), year or release_date (YYYY[-MM[-DD]]), duration or
-    duration_seconds (3:25 or 205), isrc, language, label, bpm, explicit, tags, lyrics, popularity
-    or rating, catalog_number, external_ids.NAME. Genres are parted by ';' or ',', other lists by
-    ';'. An empty cell is not known, nor is a '?' as label or id, nor a year or duration of 0.
+    genre(s), style (more genres), year or release_date (YYYY[-MM[-DD]]), duration, duration_seconds
+    (3:25 or 205) or duration_ms, isrc, language, label, bpm, explicit, tags, lyrics, popularity or
+    rating, catalog_number, external_ids (JSON), external_ids.NAME; and what other programs call
+    them, such as 'Track Name'. Genres are parted by ';' or ',', other lists by ';'. An empty cell
+    is not known, nor is a '?' as label or id, nor a year or duration of 0.
     """
-    if rejects_path is not None and len(names) > 1:
-        raise click.UsageError("--rejects takes one FILE: import the files one by one")
-    formats = [format_ or _format_of(name) for name in names]
-    summary = Summary()
+    if len(names) > 1 and (rejects_path is not None or import_id):
+        option = "--rejects takes one FILE" if rejects_path is not None else "--import-id is of one FILE"
+        raise click.UsageError(f"{option}: import the files one by one")
+    mapped = read_map(maps)
+    forms = [form or format_of(name) for name in names]
+    summary = Summary(dry_run=dry_run)
     begin = time.perf_counter()
     try:
-        with run.connect() as client, ImportProgress([*map(_size, names)]) as progress:
-            for name, suffix in zip(names, formats, strict=True):
-                with open_file(name) as file:
-                    songs = _read(name, file, FORMATS[suffix])
-                    rejects = Rejects(rejects_path or _rejects_path(name, suffix), songs)
-                    _FileImport(songs, rejects, summary, progress).run(client)
+        with run.connect() as client, ImportProgress([*map(size_of, names)]) as progress:
+            for name, each in zip(names, forms, strict=True):
+                with opened(name, each, mapped) as songs:
+                    _tell_ignored(name, songs)
+                    options = [run.address, each, existing, *maps]
+                    state = _state(name, options, import_id) if not dry_run else ImportState(None, "")
+                    path = rejects_path or _rejects_path(name, songs)
+                    rejects = Rejects(path, songs, state.rejects_size)
+                    file_import = FileImport(name, songs, rejects, state, summary, progress)
+                    file_import.run(client, existing, dry_run=dry_run)
     except BaseException:
         # Also an import that broke off, or was stopped, says how far it came.
         if summary.read:
@@ -109,88 +96,19 @@ def import_(run: Run, /, *, names: tuple[str, ...], format_: str | None, rejects
     return Exit.REJECTED if summary.rejected else Exit.OK
 
 
-class _FileImport:
-    """The import of one file. Its rows are settled in order, some here, others by the server."""
-
-    def __init__(self, rows: Songs, rejects: Rejects, summary: Summary, progress: ImportProgress) -> None:
-        self._rows = rows
-        self._rejects = rejects
-        self._pending: deque[Row] = deque()
-        self._summary = summary
-        self._progress = progress
-
-    def run(self, client: SongClient) -> None:
-        """Send what can be read, and settle every row. Raises SongClientError."""
-        with contextlib.closing(self._rejects):
-            for result in client.import_songs(self._readable()):
-                self._settle(self._pending.popleft(), result)
-                self._settle_unreadable()
-        self._progress.end_file()
-
-    def _readable(self) -> Iterator[Song]:
-        for row in self._rows:
-            self._pending.append(row)
-            if row.reason:
-                self._settle_unreadable()
-            else:
-                yield row.song
-
-    def _settle_unreadable(self) -> None:
-        """Settle those rows that wait for no row before them and for no answer."""
-        while self._pending and self._pending[0].reason:
-            row = self._pending.popleft()
-            self._reject(row, row.reason)
-            self._end(row)
-
-    def _settle(self, row: Row, result: ImportResult) -> None:
-        match result.status_code:
-            case StatusCode.SUCCESS:
-                self._summary.created += 1
-            case StatusCode.SONG_EXISTS:
-                self._summary.already_there += 1
-            case _:
-                self._reject(row, _reason(result))
-        self._end(row)
-
-    def _reject(self, row: Row, reason: str) -> None:
-        if self._rejects.add(row, reason):
-            self._summary.rejects.append(str(self._rejects.path))
-        self._summary.rejected += 1
-
-    def _end(self, row: Row) -> None:
-        self._summary.read += 1
-        self._progress.end_row(row.position)
+def _state(name: str, options: Sequence[str], import_id: str) -> ImportState:
+    """Load the state of an import. What comes by a pipe comes once, unless its user gives it a name."""
+    if name == "-" and not import_id:
+        return ImportState(None, "")
+    return ImportState.load(sessions_directory(), name, options, import_id)
 
 
-def _reason(result: ImportResult) -> str:
-    broken = explain_violations((each.field, each.description) for each in result.field_violations)
-    return "; ".join(broken) or result.message or StatusCode.Name(result.status_code)
-
-
-def _read(name: str, file: BinaryIO, read: type[CsvSongs] | type[JsonLinesSongs]) -> Songs:
-    try:
-        songs = read(file)
-    except UnreadableFileError as error:
-        raise click.ClickException(f"{name}: {error}") from error
+def _tell_ignored(name: str, songs: Songs) -> None:
     if songs.ignored:
         columns = ", ".join(songs.ignored)
         click.echo(f"songctl: {name}: a song has no field for: {columns}", err=True)
-    return songs
 
 
-def _format_of(name: str) -> str:
-    suffix = Path(name).suffix.lower()
-    if suffix not in SUFFIXES:
-        known = ", ".join(SUFFIXES)
-        raise click.UsageError(f"{name}: is none of {known}: say what it is with --format")
-    return SUFFIXES[suffix]
-
-
-def _rejects_path(name: str, suffix: str) -> Path:
-    stem = "stdin" if name == "-" else Path(name).stem
-    return Path(f"{stem}.rejected.{suffix}")
-
-
-def _size(name: str) -> int | None:
-    """Give the size of a file in bytes, or None for what is none, such as a pipe."""
-    return Path(name).stat().st_size if Path(name).is_file() else None
+def _rejects_path(name: str, songs: Songs) -> Path:
+    stem = "stdin" if name == "-" else Path(name).resolve().stem
+    return Path(f"{stem}.rejected.{songs.rejects_suffix}")

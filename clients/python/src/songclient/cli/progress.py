@@ -1,4 +1,4 @@
-"""Shows on a terminal how far an import is."""
+"""Shows on a terminal how far an import or an export is."""
 
 import time
 from collections.abc import Sequence
@@ -61,3 +61,38 @@ class ImportProgress:
     def end_file(self) -> None:
         """Go on with the next file."""
         self._before += next(self._sizes) or 0
+
+
+class ExportProgress:
+    """A line on standard error: how many songs are written. Nobody knows how many there will be."""
+
+    def __init__(self, songs: int) -> None:
+        """Show the progress of an export that has so many songs already."""
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            TextColumn("{task.fields[songs]:,} songs, {task.fields[rate]:,.0f}/s"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._before = songs
+        self._task = self._bar.add_task("exporting", total=None, songs=songs, rate=0.0)
+        self._begin = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, songs: int) -> None:
+        """Show that so many songs are written."""
+        rate = (songs - self._before) / (time.perf_counter() - self._begin)
+        self._bar.update(self._task, songs=songs, rate=rate)

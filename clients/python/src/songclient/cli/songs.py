@@ -1,12 +1,12 @@
-"""The commands that read the catalogue, and remove from it: show, search, list, rm."""
+"""The commands that read the catalogue, and remove from it: show, list, rm."""
 
 import itertools
+from typing import Any
 
 import click
 
 from songclient import SongFilter, SongOrder
 from songclient.cli.display import song_details, song_row
-from songclient.cli.filters import filter_options
 from songclient.cli.run import Run, confirm, pass_run
 
 ORDERS = {
@@ -26,25 +26,14 @@ def show(run: Run, /, *, song_id: str) -> None:
         run.output.one(client.get_song(song_id), song_details)
 
 
-@click.command()
-@click.argument("words", nargs=-1, required=True)
-@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True, help="At most so many.")
-@pass_run
-def search(run: Run, /, *, words: tuple[str, ...], limit: int) -> None:
-    """Find songs by the words of title, artists, album.
-
-    Every word must be there or begin a word that is; case and accents do not matter. The best
-    matches come first.
-    """
-    with run.connect() as client:
-        found = client.search_songs(" ".join(words), page_size=min(limit, 100))
-        count = run.output.many(itertools.islice(found, limit), song_row)
-    if not count:
-        run.output.note("no song has these words")
-
-
 @click.command("list")
-@filter_options
+@click.option("--artist", default="", help="Of this artist.")
+@click.option("--album", default="", help="On this album.")
+@click.option("--genre", default="", help="Of this genre.")
+@click.option("--from", "year_from", type=int, metavar="YEAR", default=0, help="Not before.")
+@click.option("--to", "year_to", type=int, metavar="YEAR", default=0, help="Not after.")
+@click.option("--isrc", default="", help="With this recording code.")
+@click.option("--created-by", metavar="USER_ID", default="", help="Created by this user.")
 @click.option(
     "--order",
     type=click.Choice(list(ORDERS)),
@@ -75,7 +64,7 @@ def list_(
     page_size: int,
     limit: int | None,
     everything: bool,
-    selection: SongFilter,
+    **filters: Any,
 ) -> None:
     """List songs, filtered and ordered.
 
@@ -83,6 +72,7 @@ def list_(
     """
     if sum((page != 1, limit is not None, everything)) > 1:
         raise click.UsageError("--page, --limit and --all exclude each other")
+    selection = SongFilter(**filters)
     with run.connect() as client:
         if everything or limit is not None:
             size = 1000 if limit is None else min(limit, 1000)
