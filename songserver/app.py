@@ -38,6 +38,7 @@ from songserver.rpc import Handler, Interceptor, Method, handlers
 from songserver.rules import Rules
 from songserver.services.api_key_service import ApiKeyService
 from songserver.services.audit_service import AuditService
+from songserver.services.batch_creation import BatchCreation
 from songserver.services.exporting import Exporting
 from songserver.services.importing import Importing
 from songserver.services.song_exporting import SongExporting
@@ -49,12 +50,16 @@ from songserver.storage.attempts import Attempts
 from songserver.storage.changes import Changes
 from songserver.storage.imports import Imports
 from songserver.storage.mongo import Mongo, database_within
+from songserver.storage.redirects import Redirects
 from songserver.storage.sessions import Sessions
 from songserver.storage.song_batches import SongBatches
+from songserver.storage.song_bulk import SongBulk
 from songserver.storage.song_changes import SongChanges
 from songserver.storage.song_counts import SongCounts
+from songserver.storage.song_duplicates import SongDuplicates
 from songserver.storage.song_export import SongExport
 from songserver.storage.song_lists import SongLists
+from songserver.storage.song_merges import SongMerges
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import Songs
 from songserver.storage.vocabulary import Vocabulary
@@ -138,7 +143,8 @@ def wire(
     users = accounts.users
     sessions = Sessions(mongo, settings.session_lifetime)
     vocabulary = Vocabulary(mongo)
-    songs = Songs(mongo, vocabulary)
+    redirects = Redirects(mongo)
+    songs = Songs(mongo, vocabulary, redirects)
     api_keys = ApiKeys(mongo)
     tokens = Tokens(
         keys,
@@ -157,7 +163,8 @@ def wire(
     page_tokens = PageTokens(keys.page_token_secret)
     rules = accounts.rules
     audit = accounts.audit
-    importing = Importing(SongBatches(mongo, vocabulary), Imports(mongo), rules, audit)
+    batches = SongBatches(mongo, vocabulary)
+    importing = Importing(batches, Imports(mongo), rules, audit)
     song_service = SongService(
         songs,
         SongLists(mongo),
@@ -166,6 +173,10 @@ def wire(
         importing,
         SongExporting(SongExport(mongo), page_tokens),
         watching,
+        SongBulk(mongo, vocabulary, redirects),
+        BatchCreation(batches, songs, rules),
+        SongDuplicates(mongo),
+        SongMerges(mongo, redirects),
         page_tokens,
         rules,
         audit,

@@ -266,6 +266,7 @@ async def _reindex(settings: Settings) -> None:
 async def _populate(settings: Settings, song_count: int, user_count: int, password: str, seed: int) -> None:
     from songserver.groundwork import groundwork, make_accounts
     from songserver.populate import populate
+    from songserver.storage.redirects import Redirects
     from songserver.storage.songs import Songs
     from songserver.storage.vocabulary import Vocabulary
 
@@ -273,7 +274,7 @@ async def _populate(settings: Settings, song_count: int, user_count: int, passwo
     settings = settings.model_copy(update={"mongodb_timeout": max(settings.mongodb_timeout, POPULATE_TIMEOUT)})
     async with groundwork(settings) as ground:
         songs, users = await populate(
-            Songs(ground.mongo, Vocabulary(ground.mongo)),
+            Songs(ground.mongo, Vocabulary(ground.mongo), Redirects(ground.mongo)),
             make_accounts(settings, ground.mongo),
             song_count=song_count,
             user_count=user_count,

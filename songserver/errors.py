@@ -301,14 +301,9 @@ class TooManySongs(SongServerError):
 
     code = status_pb2.TOO_MANY_SONGS
 
-    def __init__(self, matched: str, most: int) -> None:
-        """
-        Args:
-            matched: How many match, for a person to read.
-            most: How many may.
-        """
+    def __init__(self, most: int) -> None:
         super().__init__(
-            f"{matched} songs match, and max_songs is {most}, so none is changed: narrow the filter, or raise max_songs"
+            f"more than max_songs, {most}, match, so none is changed: narrow the filter, or raise max_songs"
         )
 
 

@@ -1,6 +1,9 @@
 """How two versions of a song become one."""
 
+from collections.abc import Sequence
+
 from songs.v1.song_pb2 import Song
+from songserver.text import folded
 
 EXTERNAL_IDS = "external_ids"
 
@@ -26,3 +29,24 @@ def filled(song: Song, other: Song) -> Song:
         elif not (song.HasField(field.name) if field.has_presence else getattr(song, field.name)):  # type: ignore[arg-type]
             setattr(better, field.name, value)
     return better
+
+
+MOST = 50
+"""Genres, tags and external ids that a song may have of each."""
+
+
+def united(song: Song, others: Sequence[Song]) -> Song:
+    """Gives a song with what others have: fields that it has not, all genres, tags and external ids, as far as it may
+    have so many, and the highest popularity. None of them is changed.
+    """
+    whole = song
+    for other in others:
+        before = set(whole.external_ids)
+        whole = filled(whole, other)
+        for name in sorted(set(whole.external_ids) - before)[MOST - len(before) :]:
+            del whole.external_ids[name]
+        for mine, more in ((whole.genres, other.genres), (whole.tags, other.tags)):
+            known = {folded(word) for word in mine}
+            mine.extend([word for word in more if folded(word) not in known][: MOST - len(mine)])
+        whole.popularity = max(whole.popularity, other.popularity)
+    return whole

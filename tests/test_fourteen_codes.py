@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
 import jwt
 import pymongo
 import pytest
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR, PRIVILEGE_LISTENER
 from songs.v1.api_key_service_pb2 import RevokeApiKeyRequest
-from songs.v1.song_pb2 import Song
+from songs.v1.song_bulk_pb2 import BatchCreateSongsRequest, DeleteSongsRequest, NewSongItem
+from songs.v1.song_pb2 import Song, SongFilter
 from songs.v1.song_service_pb2 import (
     BatchGetSongsRequest,
     CreateSongRequest,
@@ -21,7 +23,8 @@ from songs.v1.song_service_pb2 import (
     ListSongsRequest,
     UpdateSongRequest,
 )
-from songs.v1.status_pb2 import SUCCESS, StatusCode
+from songs.v1.song_streams_pb2 import WatchSongsRequest
+from songs.v1.status_pb2 import BATCH_REFUSED, INVALID_SONG_DETAILS, SUCCESS, StatusCode
 from songs.v1.user_service_pb2 import (
     DisableUserRequest,
     GetMeRequest,
@@ -32,10 +35,13 @@ from songs.v1.user_service_pb2 import (
 )
 from songserver.auth.key_ring import KeyRing
 from songserver.errors import GRPC_STATUS
+from songserver.paging import PageTokens
 from songserver.testing import SongServer, running_server
-from tests.conftest import Caller, Failure, failure, lasting_server
+from tests.conftest import Caller, Failure, failure, lasting_server, read_failure
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
+COLLECTION = "5A1004"
+"""In MongoDB's resume tokens, before the UUID of a collection."""
 CASES: dict[str, Callable[["World"], Failure]] = {}
 
 
@@ -217,7 +223,44 @@ def stale_etag(world: World) -> Failure:
     return failure(world.editor.songs.UpdateSong, request)
 
 
-@pytest.mark.parametrize("name", sorted(set(StatusCode.keys()) - {"SUCCESS"}))
+@case
+def server_stopping(world: World) -> Failure:
+    with running_server(world.server.settings) as server:
+        channel = grpc.insecure_channel(server.address)
+        call: Any = Caller(channel, world.listener.session).songs.WatchSongs(WatchSongsRequest())
+        next(call)
+    with pytest.raises(grpc.RpcError) as caught:
+        list(call)
+    channel.close()
+    return read_failure(caught.value)
+
+
+@case
+def resume_token_expired(world: World) -> Failure:
+    """A token of a change that this MongoDB's log has not: another collection's."""
+    call: Any = world.listener.songs.WatchSongs(WatchSongsRequest())
+    next(call)
+    world.editor.create()
+    tokens = PageTokens(KeyRing(world.server.settings.keys_kept_in, 600).page_token_secret)
+    (position,) = tokens.read(WatchSongsRequest(resume_token=next(call).resume_token), "resume_token")
+    call.cancel()
+    at = position.index(COLLECTION) + len(COLLECTION)
+    lost = position[:at] + ("0" if position[at] != "0" else "1") + position[at + 1 :]
+    token = tokens.write(WatchSongsRequest(), [lost])
+    return failure(world.listener.songs.WatchSongs, WatchSongsRequest(resume_token=token))
+
+
+@case
+def too_many_songs(world: World) -> Failure:
+    by = SongFilter(created_by=world.editor.me().id)
+    world.editor.create()
+    return failure(world.editor.songs.DeleteSongs, DeleteSongsRequest(filter=by, max_songs=1))
+
+
+IN_BAND_ONLY = {"SUCCESS", "BATCH_REFUSED"}
+
+
+@pytest.mark.parametrize("name", sorted(set(StatusCode.keys()) - IN_BAND_ONLY))
 def test_every_code_is_answered_to_its_real_cause(world: World, name: str) -> None:
     told = CASES[name](world)
 
@@ -237,3 +280,10 @@ def test_success_appears_in_band_only(world: World) -> None:
 
     assert batch.status_code == imported.status_code == SUCCESS
     assert "song-status-code" not in dict(call.trailing_metadata())
+
+
+def test_a_song_of_a_batch_is_refused_in_band_only(world: World) -> None:
+    items = [NewSongItem(song=Song(title="C", artists=["C"])), NewSongItem(song=Song(title="D"))]
+    refused = world.editor.songs.BatchCreateSongs(BatchCreateSongsRequest(items=items, atomic=True))
+
+    assert [result.status_code for result in refused.results] == [BATCH_REFUSED, INVALID_SONG_DETAILS]

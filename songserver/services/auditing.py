@@ -1,7 +1,12 @@
 """What the audit log says of a call. Which methods it has entries of, the contract says: the option `audited`."""
 
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from songs.v1.audit_pb2 import AuditEvent
 from songserver.rpc import Call
+from songserver.storage.audit import Audit
 
 
 def event_of(call: Call, target_id: str = "", **details: str) -> AuditEvent:
@@ -21,3 +26,30 @@ def event_of(call: Call, target_id: str = "", **details: str) -> AuditEvent:
         peer=call.address,
         request_id=call.request_id,
     )
+
+
+@asynccontextmanager
+async def noted(audit: Audit, call: Call, counts: Counter[str], **details: str) -> AsyncIterator[None]:
+    """Gives a call that is too large for one transaction two entries in the audit log, before its block and at its end.
+
+    Args:
+        audit: The log.
+        call: The call.
+        counts: What the block counts, for the second entry.
+        details: What changes, for the first one.
+
+    Raises:
+        DatabaseFailure: If it cannot be recorded.
+    """
+
+    def ended() -> AuditEvent:
+        return event_of(call, phase="ended", **{name: str(count) for name, count in counts.items() if count})
+
+    await audit.note(event_of(call, phase="begun", **details))
+    try:
+        yield
+    except BaseException:
+        # It broke off, and nobody waits for it.
+        audit.note_later(ended())
+        raise
+    await audit.note(ended())

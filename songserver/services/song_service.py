@@ -11,15 +11,21 @@ from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import Call
 from songserver.rules import Rules
 from songserver.services.auditing import event_of
+from songserver.services.batch_creation import BatchCreation
+from songserver.services.bulk_methods import BulkMethods
+from songserver.services.duplicate_methods import DuplicateMethods
 from songserver.services.importing import Importing
 from songserver.services.masks import masked
 from songserver.services.search_methods import SearchMethods
 from songserver.services.song_exporting import SongExporting
 from songserver.services.watching import Watching
 from songserver.storage.audit import Audit
+from songserver.storage.song_bulk import SongBulk
 from songserver.storage.song_counts import SongCounts
 from songserver.storage.song_documents import EDITABLE
+from songserver.storage.song_duplicates import SongDuplicates
 from songserver.storage.song_lists import Order, SongLists
+from songserver.storage.song_merges import SongMerges
 from songserver.storage.song_search import SongSearch
 from songserver.storage.song_suggestions import SongSuggestions
 from songserver.storage.songs import NewSong, Songs
@@ -30,7 +36,7 @@ PAGE_NUMBER_ROWS = 10_000
 """Rows that can be reached by page number."""
 
 
-class SongService(SearchMethods):
+class SongService(SearchMethods, BulkMethods, DuplicateMethods):
     """Reads and changes the catalogue."""
 
     def __init__(
@@ -42,6 +48,10 @@ class SongService(SearchMethods):
         importing: Importing,
         exporting: SongExporting,
         watching: Watching,
+        bulk: SongBulk,
+        batch_creation: BatchCreation,
+        duplicates: SongDuplicates,
+        merges: SongMerges,
         page_tokens: PageTokens,
         rules: Rules,
         audit: Audit,
@@ -54,6 +64,10 @@ class SongService(SearchMethods):
         self._importing = importing
         self._exporting = exporting
         self._watching = watching
+        self._bulk = bulk
+        self._batch_creation = batch_creation
+        self._duplicates = duplicates
+        self._merges = merges
         self._page_tokens = page_tokens
         self._rules = rules
         self._audit = audit
@@ -63,10 +77,10 @@ class SongService(SearchMethods):
         return pb.CreateSongResponse(song=song)
 
     async def GetSong(self, request: pb.GetSongRequest, call: Call) -> pb.GetSongResponse:
-        return pb.GetSongResponse(song=await self._songs.get(request.id.lower()))
+        return pb.GetSongResponse(song=await self._songs.get_or_kept(request.id.lower()))
 
     async def BatchGetSongs(self, request: pb.BatchGetSongsRequest, call: Call) -> pb.BatchGetSongsResponse:
-        found = await self._songs.get_many([song_id.lower() for song_id in request.ids])
+        found = await self._songs.get_many_or_kept([song_id.lower() for song_id in request.ids])
         response = pb.BatchGetSongsResponse()
         for song_id in request.ids:
             if song := found.get(song_id.lower()):

@@ -60,7 +60,7 @@ async def make_indexes(mongo: Mongo) -> None:
         with database_within(BUILD_TIME):
             songs = mongo.collection("songs")
             await songs.create_indexes(SONGS)
-            # What a song was before a change, for who watches songs of a filter: whether it was one of these.
+            # What a song was before a change: who watches those of a filter is told whether it was one of them.
             await songs.database.command("collMod", "songs", changeStreamPreAndPostImages={"enabled": True})
             await mongo.collection("redirects").create_indexes(REDIRECTS)
             await mongo.collection("users").create_indexes(USERS)
@@ -74,7 +74,7 @@ async def make_indexes(mongo: Mongo) -> None:
             head = mongo.collection("audit_head")
             await head.update_one({"_id": "head"}, {"$setOnInsert": {"turns": 0}}, upsert=True)
     except OperationFailure as error:
-        raise DatabaseFailure(f"MongoDB does not make an index: {reason(error)}") from error
+        raise DatabaseFailure(f"MongoDB does not make an index: {reason(error)} (6.0 or newer is needed)") from error
 
 
 BUILD_TIME = 3600.0

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 PING_TIME = 1.0
 """Seconds that MongoDB may take to say that it is there."""
-PASSING_CODES = frozenset({6, 7, 64, 89, 91, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
+PASSING_CODES = frozenset({6, 7, 43, 64, 89, 91, 133, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 """MongoDB's error codes for a server or network that is away, or a replica set without a primary (the specification of
 retryable reads has most of them); mongos gives them without a label."""
 LONG_READS = 16

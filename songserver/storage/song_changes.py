@@ -7,9 +7,10 @@ import asyncio
 import contextvars
 import time
 from collections.abc import AsyncGenerator
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from pymongo.asynchronous.change_stream import AsyncChangeStream
 from pymongo.errors import OperationFailure
@@ -19,7 +20,7 @@ from songs.v1.song_pb2 import Song
 from songs.v1.song_streams_pb2 import SongChange
 from songserver.breath import Breath
 from songserver.errors import DatabaseFailure, ResumeTokenExpired, ServerStopping, SongServerError
-from songserver.storage.mongo import Document, Mongo, database_within, to_timestamp
+from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, database_within, reason, to_timestamp
 
 log = structlog.get_logger()
 
@@ -200,7 +201,7 @@ class SongChanges:
             with database_within(ANSWER_TIME):
                 return await self._mongo.watch(FOLLOWED, wait, after=position, with_before=True)
         except OperationFailure as error:
-            raise _to_expired(error) from error
+            raise _failure(error) from error
 
 
 async def _next(stream: AsyncChangeStream[Document]) -> Change | None:
@@ -209,12 +210,15 @@ async def _next(stream: AsyncChangeStream[Document]) -> Change | None:
         with database_within(ANSWER_TIME):
             document = await stream.try_next()
     except OperationFailure as error:
-        raise _to_expired(error) from error
+        raise _failure(error) from error
     return _to_change(document) if document else None
 
 
-def _to_expired(error: OperationFailure) -> Exception:
-    return ResumeTokenExpired() if error.code in FORGOTTEN else error
+def _failure(error: OperationFailure) -> SongServerError:
+    if error.code in FORGOTTEN:
+        return ResumeTokenExpired()
+    log.error("MongoDB does not tell of changes of songs", error=reason(error)[:500])
+    return DatabaseFailure("the database does not tell of changes now: try again", retry_after=RETRY_AFTER)
 
 
 def _position(stream: AsyncChangeStream[Document]) -> str:
@@ -225,7 +229,7 @@ def _position(stream: AsyncChangeStream[Document]) -> str:
 
 def _to_change(document: Document) -> Change | None:
     kind = KINDS[document["operationType"]]
-    before, after = (Song.FromString(document[name]) if document.get(name) else None for name in ("before", "after"))
+    before, after = _song(document.get("before")), _song(document.get("after"))
     if kind != song_streams_pb2.SONG_CHANGE_DELETED and after is None:
         return None
     return Change(
@@ -236,3 +240,13 @@ def _to_change(document: Document) -> Change | None:
         position=document["_id"]["_data"],
         time=to_timestamp(document["wallTime"]),
     )
+
+
+def _song(message: Any) -> Song | None:
+    """The song of a message; None if there is none, or none of ours: somebody has written it by hand."""
+    if not isinstance(message, bytes):
+        return None
+    try:
+        return Song.FromString(message)
+    except DecodeError:
+        return None

@@ -1,7 +1,7 @@
 """The collection `songs`: what is changed in it, and read by id."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from songs.v1.song_pb2 import Song
 from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
 from songserver.storage.coalescing import Coalescer
 from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
+from songserver.storage.redirects import Redirects
 from songserver.storage.song_documents import FULL, LISTED, replacement, to_document, to_song
 from songserver.storage.vocabulary import Vocabulary
 
@@ -70,9 +71,10 @@ class Made(NamedTuple):
 class Songs:
     """Keeps songs. A song is there once: a unique index on its identity sees to it."""
 
-    def __init__(self, mongo: Mongo, vocabulary: Vocabulary) -> None:
+    def __init__(self, mongo: Mongo, vocabulary: Vocabulary, redirects: Redirects) -> None:
         self._songs = mongo.collection("songs")
         self._vocabulary = vocabulary
+        self._redirects = redirects
         self._find_coalesced = Coalescer(self._find, most=COALESCED, timeout=mongo.timeout)
         self._create_coalesced = Coalescer(self.create_many, most=COALESCED, timeout=mongo.timeout)
 
@@ -122,10 +124,39 @@ class Songs:
             raise SongNotFound(song_id)
         return to_song(document)
 
-    async def get_many(self, song_ids: Sequence[str]) -> dict[str, Song]:
+    async def get_or_kept(self, song_id: str) -> Song:
+        """Gives a song with its lyrics; of one that was merged into another, that one.
+
+        Raises:
+            SongNotFound: If there is neither.
+        """
+        there = song_id
+        # Between two looks, the one that was kept may itself be merged.
+        for _ in range(ATTEMPTS):
+            if document := await self._find_coalesced(there):
+                return to_song(document)
+            kept_id = await self._redirects.kept(song_id)
+            if kept_id is None:
+                break
+            there = kept_id
+        raise SongNotFound(song_id)
+
+    async def get_many(self, song_ids: Collection[str]) -> dict[str, Song]:
         """Gives those of these songs that there are, by their ids, without lyrics."""
         documents = await self._songs.find({"_id": {"$in": list(set(song_ids))}}, LISTED).to_list()
         return {document["_id"]: to_song(document) for document in documents}
+
+    async def get_many_or_kept(self, song_ids: Sequence[str]) -> dict[str, Song]:
+        """Does the same; a song that was merged into another stands for that one."""
+        songs = await self.get_many(song_ids)
+        for _ in range(ATTEMPTS):
+            missing = set(song_ids) - songs.keys()
+            kept_ids = await self._redirects.kept_of_many(missing) if missing else {}
+            if not kept_ids:
+                break
+            there = await self.get_many(kept_ids.values())
+            songs |= {song_id: there[kept_id] for song_id, kept_id in kept_ids.items() if kept_id in there}
+        return songs
 
     async def of_creator(self, user_id: str) -> AsyncIterator[Song]:
         """Gives the songs that a user has created, with their lyrics, the earliest first."""
@@ -166,7 +197,7 @@ class Songs:
         return new if result.matched_count else None
 
     async def delete(self, song_id: str, etag: str) -> None:
-        """Removes a song; if an etag is given, only if it still is this version.
+        """Removes a song, and what leads to it; if an etag is given, only if it still is this version.
 
         Raises:
             SongNotFound: If there is none with this id.
@@ -179,6 +210,7 @@ class Songs:
             if etag and await self._songs.find_one({"_id": song_id}, {"_id": True}):
                 raise StaleEtag(song_id)
             raise SongNotFound(song_id)
+        await self._redirects.end([song_id])
 
     async def _find(self, song_ids: Sequence[str]) -> list[Document | None]:
         """Gives the documents with these ids, in their order."""

@@ -10,6 +10,7 @@ from songclient.cli import main
 
 COMMANDS = {
     "signup", "login", "logout", "whoami", "passwd", "add", "show", "search", "suggest", "list", "count", "edit", "rm",
+    "edit-all", "rm-all", "duplicates", "merge", "watch",
     "import", "export", "users", "users list", "users show", "users set-privilege", "users disable", "users enable",
     "users rm",
     "sessions", "sessions list", "sessions revoke", "keys", "keys create", "keys list", "keys revoke",

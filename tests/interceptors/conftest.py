@@ -108,6 +108,17 @@ def raw(channel: grpc.Channel, method: Method) -> Callable[..., Any]:
     return call
 
 
+def answers_of(call: Any, method: Method) -> list[bytes]:
+    """Gives the answers to a raw call; of a watch, which has no end, the first one."""
+    if isinstance(call, bytes):
+        return [call]
+    if method.name != "WatchSongs":
+        return list(call)
+    first = next(call)
+    call.cancel()
+    return [first]
+
+
 def refused(channel: grpc.Channel, method: Method, body: bytes = b"", *tokens: str) -> Failure:
     """Calls a method, which must fail, with so many authorization headers."""
     metadata = [("authorization", f"Bearer {token}") for token in tokens]

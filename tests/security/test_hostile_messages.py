@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from songs.v1.access_pb2 import PRIVILEGE_ADMIN, PRIVILEGE_EDITOR
+from songs.v1.song_bulk_pb2 import BatchCreateSongsResponse
 from songs.v1.song_service_pb2 import ImportSongsResponse, ListSongsRequest
 from songs.v1.status_pb2 import INTERNAL_ERROR, SUCCESS
 from songserver.rpc import Method
 from songserver.testing import PASSWORD, SongServer
 from tests.conftest import Caller, lasting_server, read_failure
-from tests.interceptors.conftest import METHODS, by_name, raw
+from tests.interceptors.conftest import METHODS, answers_of, by_name, raw
 from tests.security.conftest import Database
 from tests.security.messages import messages, text_fields, to_wire
 
@@ -55,7 +56,7 @@ class World:
         metadata = [("authorization", f"Bearer {self.admin.session.access_token}")]
         try:
             answer = raw(self.server.channel(), method)(body, metadata=metadata, timeout=20)
-            return ([answer] if isinstance(answer, bytes) else list(answer)), None
+            return answers_of(answer, method), None
         except grpc.RpcError as error:
             return [], error
 
@@ -105,6 +106,12 @@ def test_whatever_is_sent_is_answered_and_changes_nothing_if_refused(
         assert INTERNAL_ERROR not in {result.status_code for result in results}
         made = [key for key in database.stored(world.server).keys() - before.keys() if key[0] == "songs"]
         assert len(made) <= sum(result.status_code == SUCCESS for result in results)
+        database.remove(world.server, made)
+    elif method.name == "BatchCreateSongs":
+        created = BatchCreateSongsResponse.FromString(answers[0]).results
+        assert INTERNAL_ERROR not in {result.status_code for result in created}
+        made = [key for key in database.stored(world.server).keys() - before.keys() if key[0] == "songs"]
+        assert len(made) == sum(result.status_code == SUCCESS for result in created)
         database.remove(world.server, made)
     elif "User" in method.path:
         # It may have been the admin that was signed out, disabled or demoted.

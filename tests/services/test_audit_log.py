@@ -24,7 +24,14 @@ from songs.v1.access_pb2 import (
 from songs.v1.api_key_service_pb2 import CreateApiKeyRequest, RevokeApiKeyRequest
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter, ListAuditEventsRequest
-from songs.v1.song_pb2 import Song
+from songs.v1.song_bulk_pb2 import (
+    BatchCreateSongsRequest,
+    DeleteSongsRequest,
+    NewSongItem,
+    UpdateSongsRequest,
+)
+from songs.v1.song_duplicates_pb2 import MergeSongsRequest
+from songs.v1.song_pb2 import Song, SongFilter
 from songs.v1.song_service_pb2 import DeleteSongRequest, ImportItem, ImportSongsRequest
 from songs.v1.user_pb2 import Session
 from songs.v1.user_service_pb2 import (
@@ -154,6 +161,28 @@ def import_songs(world: World, editor: Caller) -> Case:
     )
 
 
+def batch_create_songs(world: World, editor: Caller) -> Case:
+    items = [NewSongItem(song=Song(title="A Song", artists=[secrets.token_hex(6)]))]
+    return Case(editor, editor.songs.BatchCreateSongs, BatchCreateSongsRequest(items=items), "")
+
+
+def update_songs(world: World, editor: Caller) -> Case:
+    song = editor.create()
+    request = UpdateSongsRequest(filter=SongFilter(artist=song.artists[0]), song=Song(label="L"))
+    request.update_mask.paths.append("label")
+    return Case(editor, editor.songs.UpdateSongs, request, "")
+
+
+def delete_songs(world: World, editor: Caller) -> Case:
+    song = editor.create()
+    return Case(editor, editor.songs.DeleteSongs, DeleteSongsRequest(filter=SongFilter(artist=song.artists[0])), "")
+
+
+def merge_songs(world: World, editor: Caller) -> Case:
+    kept, merged = editor.create(), editor.create()
+    return Case(editor, editor.songs.MergeSongs, MergeSongsRequest(id=kept.id, merged_ids=[merged.id]), kept.id)
+
+
 CASES: dict[str, Callable[[World, Caller], Case]] = {
     "ChangePassword": change_password,
     "DeleteMe": delete_me,
@@ -165,6 +194,10 @@ CASES: dict[str, Callable[[World, Caller], Case]] = {
     "RevokeApiKey": revoke_api_key,
     "DeleteSong": delete_song,
     "ImportSongs": import_songs,
+    "BatchCreateSongs": batch_create_songs,
+    "UpdateSongs": update_songs,
+    "DeleteSongs": delete_songs,
+    "MergeSongs": merge_songs,
 }
 
 

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from songs.v1.access_pb2 import PRIVILEGE_LISTENER
-from songs.v1.song_pb2 import Song
+from songs.v1.song_pb2 import Song, SongFilter
 from songs.v1.song_service_pb2 import DeleteSongRequest, ImportItem, ImportSongsRequest, UpdateSongRequest
 from songs.v1.song_streams_pb2 import WatchSongsRequest
 from songs.v1.user_service_pb2 import SignOutRequest
@@ -168,13 +168,16 @@ def test_who_does_not_keep_up_loses_nothing(
 
     monkeypatch.setattr(watching_module.Watching, "_tell_missed", noted)
     artist = new_artist()
-    call = editor.songs.WatchSongs(WatchSongsRequest(filter={"artist": artist}))
+    call = editor.songs.WatchSongs(WatchSongsRequest(filter=SongFilter(artist=artist)))
     next(call)
     count = MOST_WAITING * 4
-    song = {"artists": [artist], "tags": [f"tag {number} {'x' * 100}" for number in range(50)]}
+    tags = [f"tag {number} {'x' * 100}" for number in range(50)]
     ids = []
     for start in range(0, count, 256):
-        items = [ImportItem(song=Song(title=f"Song {number}", **song)) for number in range(start, start + 256)]
+        items = [
+            ImportItem(song=Song(title=f"Song {number}", artists=[artist], tags=tags))
+            for number in range(start, start + 256)
+        ]
         (answer,) = editor.songs.ImportSongs(iter([ImportSongsRequest(items=items)]))
         ids += [result.song_id for result in answer.results]
         time.sleep(0.2)
@@ -196,9 +199,11 @@ def test_tokens_are_bound_to_their_filter_and_to_this_server(editor: Caller) -> 
     for request in (
         WatchSongsRequest(resume_token="made up"),
         WatchSongsRequest(resume_token=token),
-        WatchSongsRequest(resume_token=token, filter={"artist": "Two"}),
-        WatchSongsRequest(resume_token=token[:-1] + ("A" if token[-1] != "A" else "B"), filter={"artist": "One"}),
-        WatchSongsRequest(filter={"year_from": 5}),
+        WatchSongsRequest(resume_token=token, filter=SongFilter(artist="Two")),
+        WatchSongsRequest(
+            resume_token=token[:-1] + ("A" if token[-1] != "A" else "B"), filter=SongFilter(artist="One")
+        ),
+        WatchSongsRequest(filter=SongFilter(year_from=5)),
     ):
         refused = failure(editor.songs.WatchSongs, request)
         assert refused.code == "INVALID_DATA_FORMAT"

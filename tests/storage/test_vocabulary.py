@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from songs.v1.song_pb2 import Song, SongFilter
 from songserver.storage import reindexing, vocabulary
 from songserver.storage.mongo import Mongo
+from songserver.storage.redirects import Redirects
 from songserver.storage.reindexing import reindex, reindex_if_needed
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import NewSong, Songs
@@ -36,7 +37,7 @@ async def titles(mongo: Mongo, text: str) -> list[str]:
 
 @pytest.mark.asyncio
 async def test_a_song_is_found_by_its_first_letters_once_it_is_there(mongo: Mongo) -> None:
-    songs = Songs(mongo, Vocabulary(mongo))
+    songs = Songs(mongo, Vocabulary(mongo), Redirects(mongo))
     for number in range(20):
         word = f"word{random.Random(number).randbytes(4).hex()}"
         await songs.create(new(word))
@@ -46,7 +47,7 @@ async def test_a_song_is_found_by_its_first_letters_once_it_is_there(mongo: Mong
 
 @pytest.mark.asyncio
 async def test_a_song_is_found_by_the_words_that_it_has_got(mongo: Mongo) -> None:
-    songs = Songs(mongo, Vocabulary(mongo))
+    songs = Songs(mongo, Vocabulary(mongo), Redirects(mongo))
     song = await songs.create(new("Before"))
     song.title = "Afterwards"
 
@@ -140,7 +141,7 @@ async def test_words_are_noted_anew_before_they_could_be_removed(mongo: Mongo, m
 async def test_reindexing_makes_words_true_again(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reindexing, "BATCH", 2)
     monkeypatch.setattr(vocabulary, "MEMORY", 0.0)
-    songs = Songs(mongo, Vocabulary(mongo))
+    songs = Songs(mongo, Vocabulary(mongo), Redirects(mongo))
     for title in ("One", "Two", "Two", "Three"):
         await songs.create(new(title, album=str(random.random()), popularity=7))
     await mongo.collection("songs").delete_one({"keys.title": "one"})
@@ -159,7 +160,7 @@ async def test_reindexing_makes_words_true_again(mongo: Mongo, monkeypatch: pyte
 @pytest.mark.asyncio
 async def test_songs_of_a_server_without_vocabulary_are_made_ready_at_a_start(mongo: Mongo) -> None:
     """A catalogue of before could be found by nothing: its documents had other words, and none was noted."""
-    songs = Songs(mongo, Vocabulary(mongo))
+    songs = Songs(mongo, Vocabulary(mongo), Redirects(mongo))
     await songs.create(new("Earlier", genres=["Folk"]))
     await mongo.collection("songs").update_many(
         {}, {"$set": {"words": ["e", "ea", "ear", "earlier"]}, "$unset": {"ends": 1}}

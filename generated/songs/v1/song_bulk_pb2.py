@@ -30,7 +30,7 @@ from songs.v1 import song_pb2 as songs_dot_v1_dot_song__pb2
 from songs.v1 import status_pb2 as songs_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18songs/v1/song_bulk.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1egoogle/rpc/error_details.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x15songs/v1/status.proto\"a\n\x17\x42\x61tchCreateSongsRequest\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x15.songs.v1.NewSongItemB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12\x0e\n\x06\x61tomic\x18\x02 \x01(\x08\"\xc1\x01\n\x0bNewSongItem\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\x95\xf8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\"H\n\x18\x42\x61tchCreateSongsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.songs.v1.BatchCreateResult\"\xbf\x01\n\x11\x42\x61tchCreateResult\x12)\n\x0bstatus_code\x18\x01 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x1c\n\x04song\x18\x02 \x01(\x0b\x32\x0e.songs.v1.Song\x12\x0f\n\x07song_id\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12?\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32%.google.rpc.BadRequest.FieldViolation\"\xd2\x01\n\x12UpdateSongsRequest\x12,\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.songs.v1.SongFilterB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x04song\x18\x02 \x01(\x0b\x32\x0e.songs.v1.SongB\x06\xbaH\x03\xd8\x01\x03\x12\x37\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x1e\n\tmax_songs\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\"p\n\x13UpdateSongsResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\x12\'\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x15.songs.v1.BulkFailure\"Z\n\x0b\x42ulkFailure\x12\x0f\n\x07song_id\x18\x01 \x01(\t\x12)\n\x0bstatus_code\x18\x02 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x0f\n\x07message\x18\x03 \x01(\t\"s\n\x12\x44\x65leteSongsRequest\x12,\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.songs.v1.SongFilterB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x1e\n\tmax_songs\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\"7\n\x13\x44\x65leteSongsResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x03\x42h\n\x17\x64\x65v.songserver.songs.v1B\rSongBulkProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18songs/v1/song_bulk.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1egoogle/rpc/error_details.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x15songs/v1/status.proto\"a\n\x17\x42\x61tchCreateSongsRequest\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x15.songs.v1.NewSongItemB\x10\xbaH\r\x92\x01\n\x08\x01\x10\xe8\x07\"\x03\xd8\x01\x03\x12\x0e\n\x06\x61tomic\x18\x02 \x01(\x08\"\xc1\x01\n\x0bNewSongItem\x12\x31\n\x04song\x18\x01 \x01(\x0b\x32\x0e.songs.v1.SongB\x13\xbaH\x03\xc8\x01\x01\xb0\xd4\x18\x95\xf8\xff\xff\xff\xff\xff\xff\xff\x01\x12\x7f\n\nrequest_id\x18\x02 \x01(\tBk\xbaHh\xba\x01\x62\n\nrequest_id\x12+must be 1 to 64 letters, digits, . _ : or -\x1a\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\xd8\x01\x01\"H\n\x18\x42\x61tchCreateSongsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.songs.v1.BatchCreateResult\"\xbf\x01\n\x11\x42\x61tchCreateResult\x12)\n\x0bstatus_code\x18\x01 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x1c\n\x04song\x18\x02 \x01(\x0b\x32\x0e.songs.v1.Song\x12\x0f\n\x07song_id\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12?\n\x10\x66ield_violations\x18\x05 \x03(\x0b\x32%.google.rpc.BadRequest.FieldViolation\"\xfc\x03\n\x12UpdateSongsRequest\x12\xeb\x01\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.songs.v1.SongFilterB\xc4\x01\xbaH\xc0\x01\xba\x01\xb9\x01\n\x06\x66ilter\x12 must have at least one field set\x1a\x8c\x01has(this.artist) || has(this.album) || has(this.genre) || has(this.year_from) || has(this.year_to) || has(this.isrc) || has(this.created_by)\xc8\x01\x01\x12$\n\x04song\x18\x02 \x01(\x0b\x32\x0e.songs.v1.SongB\x06\xbaH\x03\xd8\x01\x03\x12\xa0\x01\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBo\xbaHl\xba\x01\x66\n\x0bupdate_mask\x12)must name the fields to change, without *\x1a,size(this.paths) > 0 && !(\'*\' in this.paths)\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x04 \x01(\x08\x12\x1e\n\tmax_songs\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\"p\n\x13UpdateSongsResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x03 \x01(\x03\x12\'\n\x08\x66\x61ilures\x18\x04 \x03(\x0b\x32\x15.songs.v1.BulkFailure\"Z\n\x0b\x42ulkFailure\x12\x0f\n\x07song_id\x18\x01 \x01(\t\x12)\n\x0bstatus_code\x18\x02 \x01(\x0e\x32\x14.songs.v1.StatusCode\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xb3\x02\n\x12\x44\x65leteSongsRequest\x12\xeb\x01\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x14.songs.v1.SongFilterB\xc4\x01\xbaH\xc0\x01\xba\x01\xb9\x01\n\x06\x66ilter\x12 must have at least one field set\x1a\x8c\x01has(this.artist) || has(this.album) || has(this.genre) || has(this.year_from) || has(this.year_to) || has(this.isrc) || has(this.created_by)\xc8\x01\x01\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\x12\x1e\n\tmax_songs\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\"7\n\x13\x44\x65leteSongsResponse\x12\x0f\n\x07matched\x18\x01 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x03\x42h\n\x17\x64\x65v.songserver.songs.v1B\rSongBulkProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,15 +45,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NEWSONGITEM'].fields_by_name['request_id']._loaded_options = None
   _globals['_NEWSONGITEM'].fields_by_name['request_id']._serialized_options = b'\272Hh\272\001b\n\nrequest_id\022+must be 1 to 64 letters, digits, . _ : or -\032\'this.matches(\'^[A-Za-z0-9._:-]{1,64}$\')\330\001\001'
   _globals['_UPDATESONGSREQUEST'].fields_by_name['filter']._loaded_options = None
-  _globals['_UPDATESONGSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_UPDATESONGSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\300\001\272\001\271\001\n\006filter\022 must have at least one field set\032\214\001has(this.artist) || has(this.album) || has(this.genre) || has(this.year_from) || has(this.year_to) || has(this.isrc) || has(this.created_by)\310\001\001'
   _globals['_UPDATESONGSREQUEST'].fields_by_name['song']._loaded_options = None
   _globals['_UPDATESONGSREQUEST'].fields_by_name['song']._serialized_options = b'\272H\003\330\001\003'
   _globals['_UPDATESONGSREQUEST'].fields_by_name['update_mask']._loaded_options = None
-  _globals['_UPDATESONGSREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_UPDATESONGSREQUEST'].fields_by_name['update_mask']._serialized_options = b'\272Hl\272\001f\n\013update_mask\022)must name the fields to change, without *\032,size(this.paths) > 0 && !(\'*\' in this.paths)\310\001\001'
   _globals['_UPDATESONGSREQUEST'].fields_by_name['max_songs']._loaded_options = None
   _globals['_UPDATESONGSREQUEST'].fields_by_name['max_songs']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
   _globals['_DELETESONGSREQUEST'].fields_by_name['filter']._loaded_options = None
-  _globals['_DELETESONGSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_DELETESONGSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\300\001\272\001\271\001\n\006filter\022 must have at least one field set\032\214\001has(this.artist) || has(this.album) || has(this.genre) || has(this.year_from) || has(this.year_to) || has(this.isrc) || has(this.created_by)\310\001\001'
   _globals['_DELETESONGSREQUEST'].fields_by_name['max_songs']._loaded_options = None
   _globals['_DELETESONGSREQUEST'].fields_by_name['max_songs']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
   _globals['_BATCHCREATESONGSREQUEST']._serialized_start=201
@@ -65,13 +65,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHCREATERESULT']._serialized_start=571
   _globals['_BATCHCREATERESULT']._serialized_end=762
   _globals['_UPDATESONGSREQUEST']._serialized_start=765
-  _globals['_UPDATESONGSREQUEST']._serialized_end=975
-  _globals['_UPDATESONGSRESPONSE']._serialized_start=977
-  _globals['_UPDATESONGSRESPONSE']._serialized_end=1089
-  _globals['_BULKFAILURE']._serialized_start=1091
-  _globals['_BULKFAILURE']._serialized_end=1181
-  _globals['_DELETESONGSREQUEST']._serialized_start=1183
-  _globals['_DELETESONGSREQUEST']._serialized_end=1298
-  _globals['_DELETESONGSRESPONSE']._serialized_start=1300
-  _globals['_DELETESONGSRESPONSE']._serialized_end=1355
+  _globals['_UPDATESONGSREQUEST']._serialized_end=1273
+  _globals['_UPDATESONGSRESPONSE']._serialized_start=1275
+  _globals['_UPDATESONGSRESPONSE']._serialized_end=1387
+  _globals['_BULKFAILURE']._serialized_start=1389
+  _globals['_BULKFAILURE']._serialized_end=1479
+  _globals['_DELETESONGSREQUEST']._serialized_start=1482
+  _globals['_DELETESONGSREQUEST']._serialized_end=1789
+  _globals['_DELETESONGSRESPONSE']._serialized_start=1791
+  _globals['_DELETESONGSRESPONSE']._serialized_end=1846
 # @@protoc_insertion_point(module_scope)

@@ -33,7 +33,7 @@ class _DuplicateKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Duplica
     """The ISRC."""
     DUPLICATE_KIND_TITLE_AND_ARTISTS: _DuplicateKind.ValueType  # 2
     """Title and artists, but for case, accents, signs and white space, and a duration that is close to that of another song of
-    the group. The first 1,000 songs with the same title and artists are looked at.
+    the group.
     """
 
 class DuplicateKind(_DuplicateKind, metaclass=_DuplicateKindEnumTypeWrapper):
@@ -45,7 +45,7 @@ DUPLICATE_KIND_ISRC: DuplicateKind.ValueType  # 1
 """The ISRC."""
 DUPLICATE_KIND_TITLE_AND_ARTISTS: DuplicateKind.ValueType  # 2
 """Title and artists, but for case, accents, signs and white space, and a duration that is close to that of another song of
-the group. The first 1,000 songs with the same title and artists are looked at.
+the group.
 """
 Global___DuplicateKind: _TypeAlias = DuplicateKind  # noqa: Y015
 
@@ -121,7 +121,7 @@ class DuplicateGroup(_message.Message):
     kind: Global___DuplicateKind.ValueType
     """What they have in common."""
     size: _builtins.int
-    """How many there are."""
+    """How many there are, among the first 1,000 songs that have it in common."""
     @_builtins.property
     def songs(self) -> _containers.RepeatedCompositeFieldContainer[_song_pb2.Song]:
         """The songs, 2 to 100 of them, without lyrics, the earliest created first."""

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 from google.protobuf.json_format import MessageToJson, SerializeToJsonError
 
-from tests.interceptors.conftest import METHODS, raw
+from tests.interceptors.conftest import METHODS, answers_of, raw
 from tests.operations.conftest import Metadata
 from tests.security.fuzzing.http2 import call_frames, exchange, framed, head
 from tests.security.fuzzing.judge import Judge
@@ -72,7 +72,7 @@ class Fuzzer:
         sent = method.path.encode() + b" " + body
         try:
             answer = raw(self._target.channel, method)(body, metadata=metadata, timeout=30)
-            answers = [answer] if isinstance(answer, bytes) else list(answer)
+            answers = answers_of(answer, method)
             self._judge.wire("messages", b"".join(answers), sent)
             self._judge.answer("messages", 0, "", ours=True, sent=sent)
         except grpc.RpcError as raised:

@@ -52,6 +52,8 @@ from songs.v1.api_key_pb2 import ApiKey
 from songs.v1.api_key_service_pb2 import CreateApiKeyResponse
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter
+from songs.v1.song_bulk_pb2 import BatchCreateResult, BulkFailure, DeleteSongsResponse, UpdateSongsResponse
+from songs.v1.song_duplicates_pb2 import DuplicateGroup, DuplicateKind
 from songs.v1.song_overview_pb2 import CountSongsResponse, SongFacet, Suggestion, SuggestionKind
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
 from songs.v1.song_service_pb2 import (
@@ -62,7 +64,7 @@ from songs.v1.song_service_pb2 import (
     SearchSongsResponse,
     SongResult,
 )
-from songs.v1.song_streams_pb2 import ExportSongsResponse
+from songs.v1.song_streams_pb2 import ExportSongsResponse, SongChange, WatchSongsResponse
 from songs.v1.status_pb2 import StatusCode
 from songs.v1.user_pb2 import Session, SessionInfo, User
 from songs.v1.user_service_pb2 import ExportMeResponse, JsonWebKey
@@ -74,11 +76,16 @@ __all__ = [
     "AsyncSongClient",
     "AuditEvent",
     "AuditFilter",
+    "BatchCreateResult",
+    "BulkFailure",
     "CountSongsResponse",
     "CreateApiKeyResponse",
     "Date",
     "DbOperationFailed",
     "DeadlineExceeded",
+    "DeleteSongsResponse",
+    "DuplicateGroup",
+    "DuplicateKind",
     "ExistingSongs",
     "ExportMeResponse",
     "ExportSongsResponse",
@@ -107,6 +114,7 @@ __all__ = [
     "SessionNotFound",
     "SignInFailed",
     "Song",
+    "SongChange",
     "SongClient",
     "SongClientError",
     "SongExists",
@@ -122,9 +130,11 @@ __all__ = [
     "TooManyAttempts",
     "TooManyCalls",
     "TooManySongs",
+    "UpdateSongsResponse",
     "User",
     "UserNotFound",
     "UserParseError",
     "UsernameExists",
     "Violation",
+    "WatchSongsResponse",
 ]

@@ -7,17 +7,21 @@ from typing import Self
 from songclient.aio.accounts import AsyncAccountCalls
 from songclient.aio.api_keys import AsyncApiKeyCalls
 from songclient.aio.audit import AsyncAuditCalls
+from songclient.aio.bulk import AsyncBulkCalls
 from songclient.aio.connection import AsyncConnection
 from songclient.aio.finding import AsyncFindingCalls
 from songclient.aio.songs import AsyncSongCalls
 from songclient.aio.streams import AsyncStreamCalls
 from songclient.aio.users import AsyncUserCalls
+from songclient.aio.watching import AsyncWatchCalls
 from songclient.channel import TLS, USER_AGENT
 from songs.v1.user_pb2 import Session
 
 
 class AsyncSongClient(
     AsyncSongCalls,
+    AsyncBulkCalls,
+    AsyncWatchCalls,
     AsyncFindingCalls,
     AsyncStreamCalls,
     AsyncAccountCalls,
@@ -72,6 +76,8 @@ class AsyncSongClient(
             user_agent=user_agent,
         )
         AsyncSongCalls.__init__(self, connection)
+        AsyncBulkCalls.__init__(self, connection)
+        AsyncWatchCalls.__init__(self, connection)
         AsyncFindingCalls.__init__(self, connection)
         AsyncStreamCalls.__init__(self, connection)
         AsyncAccountCalls.__init__(self, connection)

@@ -25,7 +25,7 @@ class Exit(IntEnum):
     USAGE = 2
     """The command line is not one."""
     REJECTED = 3
-    """An import went through, but some of its rows were rejected."""
+    """An import, or a change of many songs, went through, but some were rejected."""
     INTERRUPTED = 130
     """Ctrl-C: 128 + SIGINT."""
     BROKEN_PIPE = 141
@@ -34,7 +34,7 @@ class Exit(IntEnum):
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 the call failed; 2 the command line cannot be understood; "
-    "3 some rows of an import were rejected; 130 interrupted."
+    "3 some rows of an import, or songs of a change, were rejected; 130 interrupted."
 )
 
 

@@ -8,6 +8,8 @@ from songclient import TLS
 from songclient.cli import (
     accounts,
     audit,
+    bulk,
+    duplicates,
     editing,
     exporting,
     finding,
@@ -17,6 +19,7 @@ from songclient.cli import (
     sessions,
     songs,
     users,
+    watching,
 )
 from songclient.cli.completion import completion
 from songclient.cli.exits import EXIT_CODES, ReportingGroup
@@ -102,6 +105,11 @@ for command in (
     finding.count,
     editing.edit,
     songs.rm,
+    bulk.edit_all,
+    bulk.rm_all,
+    duplicates.duplicates,
+    duplicates.merge,
+    watching.watch,
     importing.import_,
     exporting.export,
     users.users,

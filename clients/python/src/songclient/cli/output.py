@@ -69,6 +69,14 @@ class Output:
             self._print_table(rows)
         return count
 
+    def now(self, message: M, show: Callable[[M], Fields]) -> None:
+        """Print a thing as soon as it happens, in a line."""
+        if self.as_json:
+            click.echo(as_json_line(message))
+        else:
+            texts = show(message).values()
+            click.echo("  ".join(map(_harmless, texts)) if self.tables else "\t".join(texts))
+
     def _print_table(self, rows: list[Fields]) -> None:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
         for name in rows[0]:

@@ -1,12 +1,12 @@
 """The commands that read the catalogue, and remove from it: show, list, rm."""
 
 import itertools
-from typing import Any
 
 import click
 
 from songclient import SongFilter, SongOrder
 from songclient.cli.display import song_details, song_row
+from songclient.cli.filters import filter_options
 from songclient.cli.run import Run, confirm, pass_run
 
 ORDERS = {
@@ -27,13 +27,7 @@ def show(run: Run, /, *, song_id: str) -> None:
 
 
 @click.command("list")
-@click.option("--artist", default="", help="Of this artist.")
-@click.option("--album", default="", help="On this album.")
-@click.option("--genre", default="", help="Of this genre.")
-@click.option("--from", "year_from", type=int, metavar="YEAR", default=0, help="Not before.")
-@click.option("--to", "year_to", type=int, metavar="YEAR", default=0, help="Not after.")
-@click.option("--isrc", default="", help="With this recording code.")
-@click.option("--created-by", metavar="USER_ID", default="", help="Created by this user.")
+@filter_options
 @click.option(
     "--order",
     type=click.Choice(list(ORDERS)),
@@ -64,7 +58,7 @@ def list_(
     page_size: int,
     limit: int | None,
     everything: bool,
-    **filters: Any,
+    selection: SongFilter,
 ) -> None:
     """List songs, filtered and ordered.
 
@@ -72,7 +66,6 @@ def list_(
     """
     if sum((page != 1, limit is not None, everything)) > 1:
         raise click.UsageError("--page, --limit and --all exclude each other")
-    selection = SongFilter(**filters)
     with run.connect() as client:
         if everything or limit is not None:
             size = 1000 if limit is None else min(limit, 1000)

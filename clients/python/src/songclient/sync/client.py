@@ -9,16 +9,20 @@ from songclient.channel import TLS, USER_AGENT
 from songclient.sync.accounts import AccountCalls
 from songclient.sync.api_keys import ApiKeyCalls
 from songclient.sync.audit import AuditCalls
+from songclient.sync.bulk import BulkCalls
 from songclient.sync.connection import Connection
 from songclient.sync.finding import FindingCalls
 from songclient.sync.songs import SongCalls
 from songclient.sync.streams import StreamCalls
 from songclient.sync.users import UserCalls
+from songclient.sync.watching import WatchCalls
 from songs.v1.user_pb2 import Session
 
 
 class SongClient(
     SongCalls,
+    BulkCalls,
+    WatchCalls,
     FindingCalls,
     StreamCalls,
     AccountCalls,
@@ -73,6 +77,8 @@ class SongClient(
             user_agent=user_agent,
         )
         SongCalls.__init__(self, connection)
+        BulkCalls.__init__(self, connection)
+        WatchCalls.__init__(self, connection)
         FindingCalls.__init__(self, connection)
         StreamCalls.__init__(self, connection)
         AccountCalls.__init__(self, connection)

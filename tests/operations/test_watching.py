@@ -1,0 +1,190 @@
+"""Watches through what happens to servers and their MongoDB."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import pymongo
+import pytest
+from pydantic import SecretStr
+
+from songs.v1.access_pb2 import PRIVILEGE_EDITOR, PRIVILEGE_LISTENER
+from songs.v1.song_pb2 import Song, SongFilter
+from songs.v1.song_service_pb2 import CreateSongRequest
+from songs.v1.song_streams_pb2 import WatchSongsRequest
+from songserver.config import Settings
+from songserver.storage import song_changes
+from songserver.testing import SongServer, running_server
+from tests.conftest import Caller, failure, in_process
+from tests.operations.conftest import OwnMongod, until
+from tests.services.watches import Watch, watching
+
+WATCHERS = 100
+LAG = 0.1
+"""Seconds."""
+
+
+@pytest.fixture(scope="module")
+def away(own_mongod: OwnMongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SongServer]:
+    """A server whose MongoDB can be taken away."""
+    settings = Settings(
+        listen="127.0.0.1:0",
+        data_directory=tmp_path_factory.mktemp("song-server"),
+        mongodb_uri=SecretStr(own_mongod.uri),
+        mongodb_database="watched",
+        argon2_time_cost=1,
+        argon2_memory_cost=8,
+        shutdown_grace=0.5,
+    )
+    with running_server(settings) as server:
+        yield server
+
+
+def create_when_it_is_back(editor: Caller, title: str, artist: str) -> Song:
+    made: list[Song] = []
+
+    def create() -> bool:
+        request = CreateSongRequest(song=Song(title=title, artists=[artist]), request_id=title)
+        try:
+            made.append(editor.songs.CreateSong(request).song)
+        except grpc.RpcError:
+            return False
+        return True
+
+    until(create)
+    return made[0]
+
+
+@pytest.mark.alone
+def test_a_watch_goes_on_when_mongodb_was_killed_and_is_back(own_mongod: OwnMongod, away: SongServer) -> None:
+    editor = Caller.new(away, PRIVILEGE_EDITOR)
+    artist = f"Artist {secrets.token_hex(6)}"
+    with watching(editor, artist=artist) as watch:
+        before = editor.create("Before", artists=[artist])
+        assert watch.next()[:2] == ("CREATED", before)
+        own_mongod.kill()
+        time.sleep(1.5)
+        own_mongod.start()
+        after = create_when_it_is_back(editor, f"After {artist}", artist)
+        told = watch.until(after.id)
+
+    assert {change.what for change in told} == {"CREATED"}
+
+
+@pytest.mark.alone
+@in_process
+def test_a_watch_ends_cleanly_when_mongodb_stays_away_and_goes_on_by_its_token(
+    own_mongod: OwnMongod, away: SongServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(song_changes, "PATIENCE", 1.0)
+    editor = Caller.new(away, PRIVILEGE_EDITOR)
+    artist = f"Artist {secrets.token_hex(6)}"
+    with watching(editor, artist=artist) as watch:
+        own_mongod.kill()
+        told = watch.end(30)
+    assert (told.code, told.status) == ("DB_OPERATION_FAILURE", grpc.StatusCode.UNAVAILABLE)
+    assert told.retry.HasField("retry_delay")
+    assert failure(editor.songs.WatchSongs, WatchSongsRequest()).code == "DB_OPERATION_FAILURE"
+
+    own_mongod.start()
+    song = create_when_it_is_back(editor, f"After {artist}", artist)
+    with watching(editor, watch.token, artist=artist) as watch:
+        assert watch.next()[:2] == ("CREATED", song)
+
+
+def test_a_server_that_stops_sends_its_watches_on_and_another_one_takes_them(
+    song_server_settings: Settings, song_server: SongServer
+) -> None:
+    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+    artist = f"Artist {secrets.token_hex(6)}"
+    with running_server(song_server_settings) as leaving:
+        channel = grpc.insecure_channel(leaving.address)
+        watch = Watch(
+            Caller(channel, editor.session).songs.WatchSongs(WatchSongsRequest(filter=SongFilter(artist=artist)))
+        )
+        first = editor.create("First", artists=[artist])
+        assert watch.next()[:2] == ("CREATED", first)
+    told = watch.end()
+    channel.close()
+
+    assert (told.code, told.status) == ("SERVER_STOPPING", grpc.StatusCode.UNAVAILABLE)
+    second = editor.create("Second", artists=[artist])
+    with watching(editor, watch.token, artist=artist) as watch:
+        assert watch.next()[:2] == ("CREATED", second)
+
+
+def test_watches_are_counted_by_themselves_and_leave_room_for_calls(
+    song_server_settings: Settings,
+) -> None:
+    settings = song_server_settings.model_copy(update={"max_calls": 2, "max_watches": 3})
+    with running_server(settings) as server, ExitStack() as stack:
+        listener = Caller.new(server, PRIVILEGE_LISTENER)
+        for _ in range(3):
+            stack.enter_context(watching(listener))
+        refused = failure(listener.songs.WatchSongs, WatchSongsRequest())
+        assert (refused.code, refused.status) == ("OVERLOADED", grpc.StatusCode.RESOURCE_EXHAUSTED)
+        assert listener.me()
+        stack.close()
+        until(lambda: _may_watch(listener))
+
+
+def _may_watch(listener: Caller) -> bool:
+    try:
+        with watching(listener):
+            return True
+    except AssertionError:
+        return False
+
+
+def change_streams(server: SongServer) -> int:
+    """How many change streams of songs MongoDB has open for a server."""
+    assert server.settings.mongodb_uri
+    with pymongo.MongoClient[dict[str, Any]](server.settings.mongodb_uri.get_secret_value()) as client:
+        operations = client.admin.aggregate([{"$currentOp": {"allUsers": True, "idleCursors": True}}])
+        commands = [operation.get("cursor", {}).get("originatingCommand", {}) for operation in operations]
+    return sum(
+        command.get("$db") == server.settings.mongodb_database
+        and "fullDocumentBeforeChange" in str(command.get("pipeline"))
+        for command in commands
+    )
+
+
+@pytest.mark.alone
+def test_all_watches_of_a_process_share_one_change_stream_which_closes_after_the_last_one(
+    song_server: SongServer,
+) -> None:
+    """Half of them have a filter of their own."""
+    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+    assert change_streams(song_server) == 0
+    with ExitStack() as stack:
+        watches = [
+            stack.enter_context(watching(editor, genre="All", year_to=2000 + number * (number % 2)))
+            for number in range(WATCHERS)
+        ]
+        assert change_streams(song_server) == 1
+        began = time.monotonic()
+        editor.create(genres=["All"], release_date={"year": 1999})
+        assert {watch.next().what for watch in watches} == {"CREATED"}
+        print(f"{WATCHERS} watches were told within {(time.monotonic() - began) * 1000:.0f} ms")  # noqa: T201
+    until(lambda: change_streams(song_server) == 0, within=20)
+
+
+@pytest.mark.alone
+def test_a_change_is_told_of_at_once(song_server: SongServer) -> None:
+    editor = Caller.new(song_server, PRIVILEGE_EDITOR)
+    lags = []
+    with watching(editor) as watch:
+        for number in range(200):
+            song = editor.create(f"Song {number}")
+            began = time.monotonic()
+            while watch.next().song.id != song.id:
+                pass
+            lags.append(time.monotonic() - began)
+            time.sleep(0.005)
+    lags.sort()
+
+    print(f"watch lag: p50 {lags[100] * 1000:.1f} ms, p99 {lags[197] * 1000:.1f} ms")  # noqa: T201
+    assert lags[197] < LAG
