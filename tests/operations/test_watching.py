@@ -47,7 +47,7 @@ def create_when_it_is_back(editor: Caller, title: str, artist: str) -> Song:
     made: list[Song] = []
 
     def create() -> bool:
-        request = CreateSongRequest(song=Song(title=title, artists=[artist]), request_id=title)
+        request = CreateSongRequest(song=Song(title=title, artists=[artist]), request_id=title.replace(" ", "-"))
         try:
             made.append(editor.songs.CreateSong(request).song)
         except grpc.RpcError:
@@ -178,13 +178,15 @@ def test_a_change_is_told_of_at_once(song_server: SongServer) -> None:
     lags = []
     with watching(editor) as watch:
         for number in range(200):
-            song = editor.create(f"Song {number}")
             began = time.monotonic()
+            song = editor.create(f"Song {number}")
             while watch.next().song.id != song.id:
                 pass
             lags.append(time.monotonic() - began)
             time.sleep(0.005)
     lags.sort()
 
-    print(f"watch lag: p50 {lags[100] * 1000:.1f} ms, p99 {lags[197] * 1000:.1f} ms")  # noqa: T201
+    print(
+        f"from the begin of CreateSong until it is told: p50 {lags[100] * 1000:.1f} ms, p99 {lags[197] * 1000:.1f} ms"
+    )  # noqa: T201
     assert lags[197] < LAG
