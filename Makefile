@@ -40,7 +40,7 @@ lint: setup $(BUF)
 	$(BUF) format --diff --exit-code protos
 	.ci/breaking $(BUF)
 
-# What hurts, as messages, metadata and frames, for SECONDS (SEED=... repeats); on grpcio then more of test_hostile_messages.
+# What hurts, as messages, metadata and frames, for SECONDS (SEED=... repeats); on grpcio more of the hostile messages too.
 fuzz: setup
 	$(BIN)/python -m tests.security.fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
 	$(if $(ENGINE),,$(BIN)/python -m pytest -q tests/security/test_hostile_messages.py --hypothesis-profile=thorough)
