@@ -1,6 +1,7 @@
 """A flood of sign-ins takes neither the time of other calls nor the memory."""
 
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -43,7 +44,11 @@ async def sign_in(stub, names):
 async def main():
     async with grpc.aio.insecure_channel(sys.argv[1]) as channel:
         names = itertools.count()
-        await asyncio.gather(*(sign_in(UserServiceStub(channel), names) for _ in range(40)))
+        flood = [asyncio.create_task(sign_in(UserServiceStub(channel), names)) for _ in range(40)]
+        # Ends with the test, also with one that is killed.
+        await asyncio.to_thread(sys.stdin.read)
+        for task in flood:
+            task.cancel()
 
 asyncio.run(main())
 """
@@ -73,7 +78,7 @@ class Flood:
 @contextmanager
 def flooding(address: str, worker: psutil.Process) -> Iterator[Flood]:
     """Floods a worker for as long as its block runs."""
-    process = psutil.Popen([sys.executable, "-c", FLOOD, address])
+    process = psutil.Popen([sys.executable, "-c", FLOOD, address], stdin=subprocess.PIPE)
     try:
         # Those who flood a server have machines of their own.
         process.nice(19)
