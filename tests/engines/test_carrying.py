@@ -17,7 +17,7 @@ from songserver.config import Settings
 from tests.engines.throwaway import FAILURE, PIECE
 
 AHEAD = 20_000_000
-"""Bytes that a sender may be ahead of its receiver: grpcio makes its windows larger as it learns how fast the way is."""
+"""Bytes that a sender may be ahead of its receiver: grpcio's windows grow with what it learns of the way."""
 LIMIT = Settings().max_message_bytes
 SOON = 5.0
 """Seconds in which a server notices that a client has gone."""
