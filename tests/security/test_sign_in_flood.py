@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from tests.operations.conftest import Metadata, create_song, serving, sign_in, u
 PHASE = 1.0
 """Seconds."""
 PHASES = 3
+LISTENERS = 8
 TRIES = 3
 """Measurements of which one must do: others on the machine can only make it worse."""
 FLOOD = """
@@ -90,8 +92,10 @@ def flooding(address: str, worker: psutil.Process) -> Iterator[Flood]:
         process.wait()
 
 
-class Listener:
-    """Gets the same song again and again."""
+class Listeners:
+    """Get the same song again and again, a few at a time: a server that has nothing else to do answers within 2 ms, and
+    then it is the kernel, which lets a thread that hashes have its turn of 3 ms, that is measured.
+    """
 
     def __init__(self, channel: grpc.Channel, metadata: Metadata, song_id: str) -> None:
         self._songs = SongServiceStub(channel)
@@ -99,7 +103,11 @@ class Listener:
         self._request = GetSongRequest(id=song_id)
 
     def times(self) -> list[float]:
-        """Calls for a while; gives the seconds that each call took."""
+        """Call for a while; gives the seconds that each call took."""
+        with ThreadPoolExecutor(LISTENERS) as threads:
+            return [seconds for times in threads.map(self._listen, range(LISTENERS)) for seconds in times]
+
+    def _listen(self, _: int) -> list[float]:
         seconds = []
         end = time.perf_counter() + PHASE
         while (began := time.perf_counter()) < end:
@@ -112,14 +120,14 @@ def percentile(percent: int, seconds: list[float]) -> float:
     return sorted(seconds)[len(seconds) * percent // 100]
 
 
-def is_within_twice(listener: Listener, flood: Flood) -> bool:
+def is_within_twice(listeners: Listeners, flood: Flood) -> bool:
     """Compares calls without a flood and with one, taking turns."""
     quiet: list[float] = []
     flooded: list[float] = []
     for _ in range(PHASES):
-        flooded += listener.times()
+        flooded += listeners.times()
         with flood.held():
-            quiet += listener.times()
+            quiet += listeners.times()
     for percent in (50, 99):
         without, under = percentile(percent, quiet) * 1000, percentile(percent, flooded) * 1000
         print(f"p{percent} of GetSong: {without:.2f} ms, with a flood of sign-ins {under:.2f} ms")  # noqa: T201
@@ -146,12 +154,12 @@ def test_a_flood_of_sign_ins_does_not_starve_other_calls(song_server_mongodb: st
     ):
         UserServiceStub(channel).SignUp(SignUpRequest(username="somebody", password=PASSWORD))
         metadata = sign_in(channel, "somebody", PASSWORD)
-        listener = Listener(channel, metadata, create_song(channel, metadata, "A Song").id)
-        listener.times()
+        listeners = Listeners(channel, metadata, create_song(channel, metadata, "A Song").id)
+        listeners.times()
         (worker,) = process.workers()
         before = worker.memory_info().rss
         with flooding(process.address, worker) as flood:
-            assert any(is_within_twice(listener, flood) for _ in range(TRIES))
+            assert any(is_within_twice(listeners, flood) for _ in range(TRIES))
         more = (worker.memory_info().rss - before) / 1024
     with pymongo.MongoClient[dict[str, object]](song_server_mongodb) as client:
         client.drop_database(name)
