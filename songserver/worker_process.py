@@ -85,7 +85,9 @@ class WorkerProcess:
                     pass_fds=[its.fileno()],
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=STANDARD_ERROR,
-                    start_new_session=True,  # a terminal's Ctrl-C is for the supervisor
+                    # A terminal's Ctrl-C is for the supervisor. Not a session of its own: Linux shares the cores out
+                    # by sessions (autogroup), and that threads which hash passwords stand back holds within one only.
+                    process_group=0,
                 )
             except OSError as error:  # the machine is out of memory or processes
                 ours.close()

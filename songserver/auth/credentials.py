@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import uuid_utils
 
 from songserver.auth.passwords import Passwords
-from songserver.errors import SignInFailure
+from songserver.errors import SignInFailure, SongServerError
 from songserver.rpc import Call
 from songserver.storage.attempts import Attempts
 from songserver.storage.users import Account, Users
@@ -81,7 +81,8 @@ class Credentials:
         await self._attempts.begin(peer, attempt, self._bounds.by_peer)
         try:
             await self._attempts.begin(account, attempt, self._bounds.by_account)
-        except Exception:
+        except SongServerError:
+            # Of a database that gave no answer nothing more is asked: it would take as long again.
             await self._attempts.withdraw(peer, attempt)
             raise
         try:

@@ -7,6 +7,7 @@ made. Changes that wait go into one transaction together.
 """
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar, cast
@@ -74,6 +75,7 @@ class Audit:
 
         Raises:
             DatabaseFailure: If it cannot be recorded; then it is not made.
+            TimeoutError: If the caller's time is up first.
             Exception: What the change raises; then nothing is recorded.
         """
         answer = await self._record_coalesced((event, change))
@@ -94,15 +96,16 @@ class Audit:
         if self._settled:
             _lost(event, "the server has stopped")
             return
-        note = asyncio.create_task(self._note_or_log(event))
+        # The deadline of its call, which may be why there is something to record, is not its own.
+        note = asyncio.create_task(self._note_or_log(event), context=contextvars.Context())
         self._notes.add(note)
         note.add_done_callback(self._notes.discard)
 
     async def _note_or_log(self, event: AuditEvent) -> None:
         try:
             await self.note(event)
-        except DatabaseFailure as error:
-            _lost(event, error.message)
+        except (DatabaseFailure, PyMongoError, TimeoutError) as error:
+            _lost(event, str(error)[:500] or "no answer in time")
 
     async def settle(self) -> None:
         """Waits for what is recorded later; then, at the end of a server, there is no later."""

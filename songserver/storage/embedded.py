@@ -230,7 +230,7 @@ class EmbeddedMongo:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                start_new_session=True,  # a terminal's Ctrl-C is for us; we stop mongod in time
+                process_group=0,  # a terminal's Ctrl-C is for us; we stop mongod in time (and see worker_process.py)
             )
         finally:
             os.close(output)

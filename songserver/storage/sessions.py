@@ -66,13 +66,14 @@ class Sessions:
     async def begin(self, user_id: str, client: Client) -> OpenSession:
         """Begins a session of a user. Of more than `MOST_SESSIONS`, those end that were refreshed longest ago."""
         session = self._next(str(uuid_utils.uuid7()), user_id)
+        refreshed = _refreshed(session, client)
         await self._sessions.insert_one(
             {
                 "_id": session.session_id,
                 "user_id": user_id,
-                "created": now(),
+                "created": refreshed["refreshed"],
                 "user_agent": client.user_agent[:USER_AGENT_SIZE],
-                **_refreshed(session, client),
+                **refreshed,
             }
         )
         too_many = self._open(user_id, {"_id": True}).skip(MOST_SESSIONS)

@@ -117,8 +117,12 @@ def measure_auth(place: Ground, extent: Extent) -> tuple[float, list[float]]:
             if sample.errors:
                 sys.exit(f"{sample.contestant}: {sample.errors} calls failed: {sample.first_error}")
             later_calls, later_spent = _times(times)
+            if later_calls == calls:
+                continue  # too few, on a busy machine, for a worker to have told of them
             call_us.append(sample.server_cpu_us)
             shares.append((later_spent - spent) / 1000 / (later_calls - calls) / sample.server_cpu_us)
+    if len(shares) < 2:
+        sys.exit("the machine is too busy to measure auth: try again")
     return median(call_us), shares
 
 

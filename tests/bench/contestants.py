@@ -153,5 +153,6 @@ def of_engine(engine: str) -> Sequence[Contestant]:
     )
 
 
-WORKERS = {"grpcio": 2, "envoy": 2}
-"""The workers with which each engine serves best on two cores, which it shares with MongoDB and the load."""
+WORKERS = {"grpcio": 2, "envoy": 1}
+"""The workers with which each engine serves best on two cores, which it shares with MongoDB and the load. One of
+Envoy's has a thread for HTTP and one for Python, and keeps both cores busy."""

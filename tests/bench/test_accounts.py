@@ -12,6 +12,7 @@ from tests.bench.accounts import Costs
 from tests.bench.tables import write_into
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(shutil.which("go") is None, reason="needs Go")
 def test_it_runs_to_its_end() -> None:
     done = subprocess.run(

@@ -14,7 +14,7 @@ from google.protobuf.wrappers_pb2 import BytesValue
 
 from songserver.config import Settings
 from tests.engines.conftest import ENGINES, START_TIME, on_envoy, on_grpcio
-from tests.operations.test_tls import NAME, Pair
+from tests.operations.pairs import NAME, Pair
 
 ON_EACH = pytest.mark.parametrize("engine", sorted(ENGINES))
 

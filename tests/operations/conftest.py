@@ -29,6 +29,7 @@ from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
 from songserver.storage.embedded import find_mongod
 from tests.conftest import ENGINE
+from tests.operations.pairs import Make, Pair
 
 SONGSERVER = (sys.executable, "-m", "songserver")
 QUICK = ("--argon2-time-cost=1", "--argon2-memory-cost=8", "--log-format=json")
@@ -269,3 +270,13 @@ def has_a_connection(process: psutil.Process, address: str) -> bool:
 def _states(process: psutil.Process, address: str) -> set[str]:
     port = int(address.rpartition(":")[2])
     return {found.status for found in process.net_connections("tcp") if found.laddr.port == port}
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return lambda name, **options: Pair(tmp_path, name, **options)
+
+
+@pytest.fixture
+def authority(make: Make) -> Pair:
+    return make("authority")

@@ -16,20 +16,11 @@ from songs.v1 import song_service_pb2 as pb
 from songs.v1.song_service_pb2_grpc import SongServiceStub
 from songserver.certificates import INTERVAL
 from tests.operations.conftest import OWN_CONNECTION, PATIENCE, Process, serving, until
-from tests.operations.test_tls import NAME, Make, Pair, is_served
+from tests.operations.pairs import NAME, Make, Pair
+from tests.operations.test_tls import is_served
 
 TAKEN = "new certificates"
 REFUSED = "certificates that cannot be used: the old ones stay"
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    return lambda name, **options: Pair(tmp_path, name, **options)
-
-
-@pytest.fixture
-def authority(make: Make) -> Pair:
-    return make("authority")
 
 
 @pytest.fixture

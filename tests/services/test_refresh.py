@@ -10,7 +10,7 @@ from songs.v1.access_pb2 import PRIVILEGE_LISTENER
 from songs.v1.user_service_pb2 import DisableUserRequest, EnableUserRequest, GetMeRequest, RefreshSessionRequest
 from songserver.services import session_methods
 from songserver.testing import SongServer
-from tests.conftest import Caller, failure
+from tests.conftest import Caller, failure, in_process
 from tests.services.test_sessions import is_over, refresh
 
 
@@ -79,6 +79,7 @@ def test_the_grace_is_for_the_same_network_only(server: SongServer, listener: Ca
     assert is_over(latest)
 
 
+@in_process
 def test_a_theft_is_logged_as_a_security_event_without_the_token(
     song_server: SongServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,9 +107,10 @@ def is_gone(pid: int, within: float) -> bool:
 
 
 async def is_found(songs: Songs, number: int) -> bool:
-    """Tells whether song `number` is there; False, too, while MongoDB is away."""
+    """Tells whether song `number` is there and more could be put beside it; False, too, while MongoDB is away."""
     try:
-        return await songs.find_one({"_id": number}) is not None
+        hello = await songs.database.client.admin.command("hello")
+        return hello["isWritablePrimary"] and await songs.find_one({"_id": number}) is not None
     except AutoReconnect:
         return False
 

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from structlog.testing import capture_logs
 
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.audit_service_pb2 import AuditFilter
 from songserver.errors import DatabaseFailure, UserNotFound
 from songserver.storage.audit import Audit
 from songserver.storage.audit_chain import START, digest, read_head, verify
-from songserver.storage.mongo import Mongo
+from songserver.storage.mongo import Mongo, database_within
 
 pytestmark = pytest.mark.asyncio
 
@@ -214,3 +215,30 @@ async def test_lists_use_an_index_whatever_they_are_narrowed_down_to(mongo: Mong
 
         assert "COLLSCAN" not in stages
         assert "'SORT'" not in stages
+
+
+async def test_what_is_recorded_later_is_recorded_though_its_call_has_no_time_left(mongo: Mongo) -> None:
+    audit = Audit(mongo)
+    audit.note_later(AuditEvent(action="ImportSongs", request_id="in time"))
+    with database_within(0.001):
+        await asyncio.sleep(0.002)
+        audit.note_later(AuditEvent(action="ImportSongs", request_id="late"))
+    await audit.settle()
+
+    assert [event.request_id for event in await entries(audit)] == ["in time", "late"]
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.2])
+async def test_what_cannot_be_recorded_later_is_in_the_log(seconds: float) -> None:
+    """Also where it is not MongoDB that says so, but the time that is up."""
+    mongo = Mongo("mongodb://127.0.0.1:1", "nobody", seconds)
+    audit = Audit(mongo)
+    with capture_logs() as logs:
+        audit.note_later(AuditEvent(action="ImportSongs", request_id="lost", details={"songs": "7"}))
+        await audit.settle()
+        await asyncio.sleep(1)
+    await mongo.close()
+
+    (line,) = (line for line in logs if line["event"] == "this is not in the audit log")
+    assert (line["action"], line["request_id"], line["details"]) == ("ImportSongs", "lost", {"songs": "7"})
+    assert line["reason"]

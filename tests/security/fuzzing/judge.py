@@ -15,8 +15,8 @@ PYTHON = re.compile(r"Exception|Unexpected|<class|serializ|\berror in\b|object a
 grpcio tells of headers and frames that it cannot read as INTERNAL or UNAVAILABLE, in words of its own, and of what
 Python raises as UNKNOWN.
 """
-GROWTH = 1.25
-ALLOWANCE = 32 * 2**20
+GROWTH = 1.1
+ALLOWANCE = 24 * 2**20
 """Bytes of memory, besides, by which a server may grow: its caches fill, and its allocator keeps some."""
 
 
@@ -77,4 +77,4 @@ class Judge:
 
 
 def without_numbers(text: str) -> str:
-    return re.sub(r"[0-9]+", "#", text)
+    return re.sub(r"[0-9]+", "#", ascii(text)[1:-1])
