@@ -12,8 +12,19 @@ from songserver.matching import MOST_TERMS, Query, Row, Term, matches, ranges_in
 
 FOLDED = {
     **{letter: letter for letter in "abcs1"},
-    "A": "a", "S": "s", "é": "e", "É": "e", "ß": "ss", "ﬁ": "fi", "æ": "ae", "Ж": "zh", "Ⅷ": "viii", "½": "12",
-    "'": "", "e\u0323\u0302": "e", "\u200b": "",
+    "A": "a",
+    "S": "s",
+    "é": "e",
+    "É": "e",
+    "ß": "ss",
+    "ﬁ": "fi",
+    "æ": "ae",
+    "Ж": "zh",
+    "Ⅷ": "viii",
+    "½": "12",
+    "'": "",
+    "e\u0323\u0302": "e",
+    "\u200b": "",
 }
 """Characters, some of which are several letters or none."""
 SIGNS = " -/,."

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def reader(server: SongServer) -> Caller:
         ("Supercalifragilisticexpialidocious" + "x" * 60, "Nobody Qwx", "", 0),
         ("★ ★ ★", "!!! Signs", "", 0),
     ):
-        more = {"genres": ["Folk", "Russian"], "isrc": "USRC17607839"} if title == "Калинка" else {}
+        more: dict[str, Any] = {"genres": ["Folk", "Russian"], "isrc": "USRC17607839"} if title == "Калинка" else {}
         editor.create(title, artists=[artist], album=album, popularity=popularity, **more)
     return editor
 
