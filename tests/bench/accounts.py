@@ -30,10 +30,10 @@ from songs.v1.user_service_pb2 import (
     SignInRequest,
 )
 from songs.v1.user_service_pb2_grpc import UserServiceStub
-from tests.bench.catalogue import PASSWORD, USERNAME
 from tests.bench.contestants import OUT, ROOT, of_engine, variant
 from tests.bench.load import measure
 from tests.bench.run import Ground, ground, machine, say
+from tests.bench.served import PASSWORD, USERNAME
 from tests.bench.servers import Server, cpu_seconds, family, running
 from tests.bench.tables import table, write_into
 

@@ -9,8 +9,8 @@ import grpc
 
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
-from tests.bench.catalogue import PASSWORD, USERNAME, Catalogue
 from tests.bench.contestants import HERE, OUT, build_go
+from tests.bench.served import PASSWORD, USERNAME, Catalogue
 from tests.bench.servers import Server, cpu_seconds, family
 
 LOADGEN = OUT / "loadgen"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import click
 
-from tests.bench.catalogue import Catalogue, catalogue
 from tests.bench.contestants import OUT, Contestant, ours
 from tests.bench.load import build_loadgen, sign_in
+from tests.bench.served import Catalogue, catalogue
 from tests.bench.servers import running
 
 

@@ -14,8 +14,8 @@ import psutil
 
 from songs.v1.song_service_pb2 import GetSongRequest
 from songs.v1.song_service_pb2_grpc import SongServiceStub
-from tests.bench.catalogue import Catalogue
 from tests.bench.contestants import Contestant
+from tests.bench.served import Catalogue
 
 START_TIME = 30.0
 STOP_TIME = 15.0
