@@ -1,16 +1,13 @@
-"""The composition root: settings in, a wired server out. Nothing else wires.
+"""The composition root: settings in, all methods out, each with the way to its servicer. Nothing else wires.
 
-Read it from the bottom: `serving` is a whole server, `wire` is what it is made of. What is done once, however many
-processes serve, is in `groundwork.py`.
+`wired` is what a worker's engine carries, `wire` is what it is made of. What is done once, however many workers serve,
+is in `groundwork.py`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import NamedTuple
-
-from grpc import aio
 
 from songs.v1 import api_key_service_pb2, audit_service_pb2, song_service_pb2, user_service_pb2
 from songs.v1.access_pb2 import PRIVILEGE_PUBLIC, Privilege
@@ -19,10 +16,7 @@ from songserver.auth.callers import Callers
 from songserver.auth.credentials import Bounds, Credentials
 from songserver.auth.key_ring import KeyRing
 from songserver.auth.tokens import Tokens
-from songserver.certificates import Certificates, read_certificates
 from songserver.config import Settings
-from songserver.engines import grpcio
-from songserver.groundwork import groundwork, make_accounts
 from songserver.health import SERVICE as HEALTH_SERVICE
 from songserver.health import Health
 from songserver.interceptors.auth import Auth
@@ -31,7 +25,6 @@ from songserver.interceptors.limits import Limits
 from songserver.interceptors.rates import Rates
 from songserver.interceptors.telemetry import telemetry
 from songserver.interceptors.validation import Validation
-from songserver.lookout import Lookout
 from songserver.paging import PageTokens
 from songserver.reflection import Reflection
 from songserver.rpc import Handler, Interceptor, Method, handlers
@@ -75,15 +68,6 @@ METHODS = [method for service in SERVICES for method in service.methods]
 """Their methods."""
 WATCH_PATH = "/songs.v1.SongService/WatchSongs"
 """Calls that go on for hours, and mostly wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A server that runs in this process."""
-
-    address: str
-    """Where it listens, host:port."""
-    accounts: Accounts
 
 
 class Wired(NamedTuple):
@@ -164,7 +148,8 @@ def wire(
     rules = accounts.rules
     audit = accounts.audit
     batches = SongBatches(mongo, vocabulary)
-    importing = Importing(batches, Imports(mongo), rules, audit)
+    imports = Imports(mongo)
+    importing = Importing(batches, imports, rules, audit)
     song_service = SongService(
         songs,
         SongLists(mongo),
@@ -194,7 +179,8 @@ def wire(
         Privilege.Value(f"PRIVILEGE_{settings.sign_up_privilege.upper()}"),
         api_keys,
         audit,
-        Exporting(users, sessions, api_keys, audit, songs),
+        imports,
+        Exporting(users, sessions, api_keys, audit, imports, songs),
     )
     api_key_service = ApiKeyService(api_keys, callers, audit)
     audit_service = AuditService(audit, page_tokens)
@@ -227,78 +213,3 @@ def wire_standard(settings: Settings, health: Health, rules: Rules) -> list[tupl
         for service in reflection.descriptors:
             methods += handlers(reflection, service, interceptors, PRIVILEGE_PUBLIC)
     return methods
-
-
-class Carried(NamedTuple):
-    """A server that takes calls."""
-
-    server: aio.Server
-    health: Health
-    address: str
-    """Where it listens, host:port."""
-    renew: Callable[[Certificates], None]
-    """Takes new certificates, for the connections that come from now on."""
-
-
-@asynccontextmanager
-async def carrying(
-    settings: Settings,
-    mongo: Mongo,
-    accounts: Accounts,
-    certificates: Certificates | None,
-    *,
-    shares_port: bool = False,
-) -> AsyncIterator[Carried]:
-    """Runs a server on grpcio: servicers, health, reflection. On the way out calls in flight finish within the grace.
-
-    Args:
-        settings: The settings.
-        mongo: The database, on which the groundwork is done.
-        accounts: What making users takes.
-        certificates: What it serves with; None: without TLS.
-        shares_port: Whether it is one of several workers on the same port.
-
-    Raises:
-        KeysError: If the keys cannot be used.
-        ListenError: If the address cannot be served on.
-    """
-    async with AsyncExitStack() as stack:
-        methods, health = await stack.enter_async_context(wired(settings, mongo, accounts))
-        server = grpcio.make_server(settings, shares_port=shares_port)
-        grpcio.add_methods(server, methods)
-        if settings.channelz:
-            from grpc_channelz.v1 import channelz  # noqa: PLC0415 - hardly anyone wants it
-
-            channelz.add_channelz_servicer(server)
-        tls = grpcio.Tls(certificates) if certificates else None
-        address = grpcio.add_port(server, settings, tls, shares_port=shares_port)
-        await server.start()
-        stack.push_async_callback(server.stop, settings.shutdown_grace)
-        stack.push_async_callback(health.close)
-        yield Carried(server, health, address, tls.renew if tls else _without_tls)
-
-
-def _without_tls(_: Certificates) -> None:
-    """A worker that leaves, without TLS, hears of the certificates of those that have taken its place."""
-
-
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Running]:
-    """Runs a whole server in this process, for tests: the groundwork, and one that carries calls.
-
-    Raises:
-        EmbeddedMongoError, DatabaseFailure: If there is no MongoDB.
-        KeysError: If the keys cannot be used.
-        CertificatesError: If the certificates cannot be used.
-        ListenError: If the address cannot be served on.
-    """
-    async with AsyncExitStack() as stack:
-        mongo = (await stack.enter_async_context(groundwork(settings))).mongo
-        accounts = make_accounts(settings, mongo)
-        stack.callback(accounts.passwords.close)
-        certificates = read_certificates(settings)
-        carried = await stack.enter_async_context(carrying(settings, mongo, accounts, certificates))
-        lookout = Lookout(mongo, carried.health.tell)
-        stack.push_async_callback(lookout.stop)
-        await lookout.start()
-        yield Running(carried.address, accounts)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -28,11 +29,11 @@ from pydantic import SecretStr
 from songs.v1.access_pb2 import PRIVILEGE_LISTENER, Privilege
 from songs.v1.user_service_pb2 import SignInRequest
 from songs.v1.user_service_pb2_grpc import UserServiceStub
-from songserver import app
-from songserver.app import Running
+from songserver.accounts import Accounts
 from songserver.certificates import read_certificates
 from songserver.config import Settings
 from songserver.engines.addresses import reserved
+from songserver.engines.grpcio_worker import carrying
 from songserver.groundwork import groundwork, make_accounts
 from songserver.logs import CONSOLE, SHARED
 from songserver.lookout import Lookout
@@ -53,6 +54,15 @@ def pytest_configure() -> None:
     """Shows the server's log with the tests, unless they have set structlog up themselves."""
     if not structlog.is_configured():
         structlog.configure(processors=[*SHARED, CONSOLE])
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs for a test."""
+
+    address: str
+    """Where it listens, host:port."""
+    accounts: Accounts
 
 
 class SongServer:
@@ -102,7 +112,7 @@ def running_server(settings: Settings) -> Iterator[SongServer]:
     """
     if engine := os.environ.get(TEST_ENGINE_VARIABLE):
         settings = settings.model_copy(update={"engine": engine})
-    serving = _serving_in_a_worker if settings.engine == "envoy" else app.serving
+    serving = _serving_in_a_worker if settings.engine == "envoy" else _serving_here
     started: Future[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
@@ -126,6 +136,21 @@ def running_server(settings: Settings) -> Iterator[SongServer]:
         server.close()
         loop.call_soon_threadsafe(stop.set)
         thread.join(START_TIME)
+
+
+@asynccontextmanager
+async def _serving_here(settings: Settings) -> AsyncIterator[Running]:
+    """Runs a whole server in this process: the groundwork, and one that carries calls."""
+    async with AsyncExitStack() as stack:
+        mongo = (await stack.enter_async_context(groundwork(settings))).mongo
+        accounts = make_accounts(settings, mongo)
+        stack.callback(accounts.passwords.close)
+        certificates = read_certificates(settings)
+        carried = await stack.enter_async_context(carrying(settings, mongo, accounts, certificates))
+        lookout = Lookout(mongo, carried.health.tell)
+        stack.push_async_callback(lookout.stop)
+        await lookout.start()
+        yield Running(carried.address, accounts)
 
 
 @asynccontextmanager

@@ -4,19 +4,23 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NamedTuple
 
 import structlog
 import uvloop
 from grpc import aio
 
-from songserver.app import Carried, carrying
+from songserver.accounts import Accounts
+from songserver.app import wired
+from songserver.certificates import Certificates
 from songserver.config import Settings
-from songserver.engines import sockets
+from songserver.engines import grpcio, sockets
 from songserver.engines.addresses import bound_address
 from songserver.foreseen import Foreseen
 from songserver.groundwork import make_accounts
+from songserver.health import Health
 from songserver.logs import configure_logs
 from songserver.storage.mongo import Mongo
 from songserver.worker import Control, settle
@@ -31,6 +35,17 @@ log = structlog.get_logger()
 
 class AcceptingFailed(Foreseen):
     """grpcio has stopped accepting calls by a fault of its own."""
+
+
+class Carried(NamedTuple):
+    """A server that takes calls."""
+
+    server: aio.Server
+    health: Health
+    address: str
+    """Where it listens, host:port."""
+    renew: Callable[[Certificates], None]
+    """Takes new certificates, for the connections that come from now on."""
 
 
 async def main() -> int:
@@ -59,6 +74,48 @@ async def main() -> int:
         control.failed(error)
         return 1
     return 0
+
+
+@asynccontextmanager
+async def carrying(
+    settings: Settings,
+    mongo: Mongo,
+    accounts: Accounts,
+    certificates: Certificates | None,
+    *,
+    shares_port: bool = False,
+) -> AsyncIterator[Carried]:
+    """Runs a server on grpcio. On the way out calls in flight finish within the grace.
+
+    Args:
+        settings: The settings.
+        mongo: The database, on which the groundwork is done.
+        accounts: What making users takes.
+        certificates: What it serves with; None: without TLS.
+        shares_port: Whether it is one of several workers on the same port.
+
+    Raises:
+        KeysError: If the keys cannot be used.
+        ListenError: If the address cannot be served on.
+    """
+    async with AsyncExitStack() as stack:
+        methods, health = await stack.enter_async_context(wired(settings, mongo, accounts))
+        server = grpcio.make_server(settings, shares_port=shares_port)
+        grpcio.add_methods(server, methods)
+        if settings.channelz:
+            from grpc_channelz.v1 import channelz  # noqa: PLC0415 - hardly anyone wants it
+
+            channelz.add_channelz_servicer(server)
+        tls = grpcio.Tls(certificates) if certificates else None
+        address = grpcio.add_port(server, settings, tls, shares_port=shares_port)
+        await server.start()
+        stack.push_async_callback(server.stop, settings.shutdown_grace)
+        stack.push_async_callback(health.close)
+        yield Carried(server, health, address, tls.renew if tls else _without_tls)
+
+
+def _without_tls(_: Certificates) -> None:
+    """A worker that leaves, without TLS, hears of the certificates of those that have taken its place."""
 
 
 async def while_accepting(server: aio.Server, work: Coroutine[Any, Any, None]) -> None:
