@@ -19,6 +19,7 @@ from songs.v1.song_service_pb2 import (
     CreateSongRequest,
     GetSongRequest,
     ImportItem,
+    ImportOptions,
     ImportSongsRequest,
     ListSongsRequest,
     UpdateSongRequest,
@@ -248,6 +249,21 @@ def resume_token_expired(world: World) -> Failure:
     lost = position[:at] + ("0" if position[at] != "0" else "1") + position[at + 1 :]
     token = tokens.write(WatchSongsRequest(), [lost])
     return failure(world.listener.songs.WatchSongs, WatchSongsRequest(resume_token=token))
+
+
+@case
+def import_taken_over(world: World) -> Failure:
+    requests: queue.Queue[ImportSongsRequest | None] = queue.Queue()
+    options = ImportSongsRequest(options=ImportOptions(import_id="both"))
+    first: Any = world.editor.songs.ImportSongs(iter(requests.get, None))
+    requests.put(options)
+    next(first)
+    list(world.editor.songs.ImportSongs(iter([options])))
+    requests.put(ImportSongsRequest(items=[ImportItem(song=Song(title="E", artists=["E"]))]))
+    with pytest.raises(grpc.RpcError) as caught:
+        next(first)
+    requests.put(None)
+    return read_failure(caught.value)
 
 
 @case

@@ -10,7 +10,8 @@ grpc_plugin=$(go tool -n protoc-gen-go-grpc)
 
 files=''
 options="module=$module"
-for name in access api_key api_key_service audit audit_service reading song song_service status user user_service; do
+for name in access api_key api_key_service audit audit_service reading \
+    song song_bulk song_duplicates song_overview song_service song_streams status user user_service; do
     files="$files songs/v1/$name.proto"
     # The contract names a Go package of its own; yours is in your module.
     options="$options,Msongs/v1/$name.proto=$module/gen/songs/v1;songsv1"

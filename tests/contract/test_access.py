@@ -76,7 +76,6 @@ SCOPES = {
         "CountSongs",
         "ExportSongs",
         "WatchSongs",
-        "FindDuplicates",
     },
     "SONGS_WRITE": {
         "CreateSong",
@@ -86,6 +85,7 @@ SCOPES = {
         "BatchCreateSongs",
         "UpdateSongs",
         "DeleteSongs",
+        "FindDuplicates",
         "MergeSongs",
     },
     "ACCOUNT_READ": {"GetMe"},

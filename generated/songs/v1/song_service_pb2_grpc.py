@@ -279,7 +279,8 @@ class SongServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FindDuplicates(self, request, context):
-        """Finds songs that may be there more than once, in groups as they are found.
+        """Finds songs that may be there more than once, in groups as they are found. It goes over the whole catalogue, and so is
+        for those who tidy it up, with SCOPE_SONGS_WRITE.
         Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

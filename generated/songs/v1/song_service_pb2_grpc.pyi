@@ -122,7 +122,8 @@ class SongServiceStub:
     Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
     """
     FindDuplicates: _grpc.UnaryStreamMultiCallable[_song_duplicates_pb2.FindDuplicatesRequest, _song_duplicates_pb2.FindDuplicatesResponse]
-    """Finds songs that may be there more than once, in groups as they are found.
+    """Finds songs that may be there more than once, in groups as they are found. It goes over the whole catalogue, and so is
+    for those who tidy it up, with SCOPE_SONGS_WRITE.
     Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
     """
     MergeSongs: _grpc.UnaryUnaryMultiCallable[_song_duplicates_pb2.MergeSongsRequest, _song_duplicates_pb2.MergeSongsResponse]
@@ -221,7 +222,8 @@ class SongServiceAsyncStub(SongServiceStub):
     Answers INVALID_DATA_FORMAT (filter, max_songs) or TOO_MANY_SONGS.
     """
     FindDuplicates: _aio.UnaryStreamMultiCallable[_song_duplicates_pb2.FindDuplicatesRequest, _song_duplicates_pb2.FindDuplicatesResponse]  # type: ignore[assignment]
-    """Finds songs that may be there more than once, in groups as they are found.
+    """Finds songs that may be there more than once, in groups as they are found. It goes over the whole catalogue, and so is
+    for those who tidy it up, with SCOPE_SONGS_WRITE.
     Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
     """
     MergeSongs: _aio.UnaryUnaryMultiCallable[_song_duplicates_pb2.MergeSongsRequest, _song_duplicates_pb2.MergeSongsResponse]  # type: ignore[assignment]
@@ -413,7 +415,8 @@ class SongServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _song_duplicates_pb2.FindDuplicatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_song_duplicates_pb2.FindDuplicatesResponse], _abc.AsyncIterator[_song_duplicates_pb2.FindDuplicatesResponse]]:
-        """Finds songs that may be there more than once, in groups as they are found.
+        """Finds songs that may be there more than once, in groups as they are found. It goes over the whole catalogue, and so is
+        for those who tidy it up, with SCOPE_SONGS_WRITE.
         Answers INVALID_DATA_FORMAT (filter, kinds, duration_difference).
         """
 

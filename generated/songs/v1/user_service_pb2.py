@@ -24,16 +24,18 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from songs.v1 import access_pb2 as songs_dot_v1_dot_access__pb2
 from songs.v1 import api_key_pb2 as songs_dot_v1_dot_api__key__pb2
 from songs.v1 import audit_pb2 as songs_dot_v1_dot_audit__pb2
 from songs.v1 import reading_pb2 as songs_dot_v1_dot_reading__pb2
 from songs.v1 import song_pb2 as songs_dot_v1_dot_song__pb2
+from songs.v1 import song_service_pb2 as songs_dot_v1_dot_song__service__pb2
 from songs.v1 import status_pb2 as songs_dot_v1_dot_status__pb2
 from songs.v1 import user_pb2 as songs_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsongs/v1/user_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/api_key.proto\x1a\x14songs/v1/audit.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x15songs/v1/status.proto\x1a\x13songs/v1/user.proto\"\x8d\x03\n\rSignUpRequest\x12\xaf\x01\n\x08username\x18\x01 \x01(\tB\x9c\x01\xbaH\x94\x01r\x03\x18\x80\x01\xba\x01\x8b\x01\n\x08username\x12\x46must be 3 to 32 letters, digits, . _ or -, the first a letter or digit\x1a\x37this.matches(\'^[\\\\p{L}\\\\p{N}][\\\\p{L}\\\\p{N}._-]{2,31}$\')\xa8\xd4\x18\x03\x12#\n\x08password\x18\x02 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x08\x18\x80\x02\xb8\xd4\x18\x01\x12\x95\x01\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x7f\xbaHxr\x03\x18\x80\x01\xea\x01pthis.matches(\'[[:cntrl:]]|\\\\p{M}{31}\') ? \'must have no control characters, nor 31 combining marks in a row\' : \'\'\xa8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\".\n\x0eSignUpResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"p\n\rSignInRequest\x12-\n\x08username\x18\x01 \x01(\tB\x1b\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03\xb0\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x12\x30\n\x08password\x18\x02 \x01(\tB\x1e\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb0\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\xb8\xd4\x18\x01\"R\n\x0eSignInResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.songs.v1.Session\x12\x1c\n\x04user\x18\x02 \x01(\x0b\x32\x0e.songs.v1.User\"A\n\x15RefreshSessionRequest\x12(\n\rrefresh_token\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01\"<\n\x16RefreshSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.songs.v1.Session\"$\n\x0eSignOutRequest\x12\x12\n\neverywhere\x18\x01 \x01(\x08\"\x11\n\x0fSignOutResponse\"\x15\n\x13ListSessionsRequest\"?\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.songs.v1.SessionInfo\"4\n\x14RevokeSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x17\n\x15RevokeSessionResponse\"\x17\n\x15GetSigningKeysRequest\"<\n\x16GetSigningKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.songs.v1.JsonWebKey\"X\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\x0b\n\x03kid\x18\x04 \x01(\t\x12\x0b\n\x03use\x18\x05 \x01(\t\x12\x0b\n\x03\x61lg\x18\x06 \x01(\t\"\x0e\n\x0cGetMeRequest\"-\n\rGetMeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"h\n\x0fUpdateMeRequest\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.UserB\x06\xbaH\x03\xd8\x01\x03\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x10UpdateMeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"|\n\x15\x43hangePasswordRequest\x12+\n\x10\x63urrent_password\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01\x12\'\n\x0cnew_password\x18\x02 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x08\x18\x80\x02\xb8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\x18\n\x16\x43hangePasswordResponse\"E\n\x0f\x44\x65leteMeRequest\x12#\n\x08password\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\x12\n\x10\x44\x65leteMeResponse\"\x11\n\x0f\x45xportMeRequest\"\xd6\x01\n\x10\x45xportMeResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.UserH\x00\x12(\n\x07session\x18\x02 \x01(\x0b\x32\x15.songs.v1.SessionInfoH\x00\x12#\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x10.songs.v1.ApiKeyH\x00\x12+\n\x0b\x61udit_event\x18\x04 \x01(\x0b\x32\x14.songs.v1.AuditEventH\x00\x12\x1e\n\x04song\x18\x05 \x01(\x0b\x32\x0e.songs.v1.SongH\x00\x42\x06\n\x04item\"L\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"K\n\x11ListUsersResponse\x12\x1d\n\x05users\x18\x01 \x03(\x0b\x32\x0e.songs.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x0eGetUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"/\n\x0fGetUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"\x91\x02\n\x13SetPrivilegeRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00\x12\x9a\x01\n\tprivilege\x18\x03 \x01(\x0e\x32\x13.songs.v1.PrivilegeBr\xbaHb\xba\x01_\n\tprivilege\x12?must be PRIVILEGE_LISTENER, PRIVILEGE_EDITOR or PRIVILEGE_ADMIN\x1a\x11this in [2, 3, 4]\xb0\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"4\n\x14SetPrivilegeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"s\n\x12\x44isableUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"3\n\x13\x44isableUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"r\n\x11\x45nableUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"2\n\x12\x45nableUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"r\n\x11\x44\x65leteUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"\x14\n\x12\x44\x65leteUserResponse2\xda\x0b\n\x0bUserService\x12\x41\n\x06SignUp\x12\x17.songs.v1.SignUpRequest\x1a\x18.songs.v1.SignUpResponse\"\x04\xa8\xd4\x18\x01\x12\x41\n\x06SignIn\x12\x17.songs.v1.SignInRequest\x1a\x18.songs.v1.SignInResponse\"\x04\xa8\xd4\x18\x01\x12Y\n\x0eRefreshSession\x12\x1f.songs.v1.RefreshSessionRequest\x1a .songs.v1.RefreshSessionResponse\"\x04\xa8\xd4\x18\x01\x12\x44\n\x07SignOut\x12\x18.songs.v1.SignOutRequest\x1a\x19.songs.v1.SignOutResponse\"\x04\xa8\xd4\x18\x02\x12V\n\x0cListSessions\x12\x1d.songs.v1.ListSessionsRequest\x1a\x1e.songs.v1.ListSessionsResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x02\x12V\n\rRevokeSession\x12\x1e.songs.v1.RevokeSessionRequest\x1a\x1f.songs.v1.RevokeSessionResponse\"\x04\xa8\xd4\x18\x02\x12\\\n\x0eGetSigningKeys\x12\x1f.songs.v1.GetSigningKeysRequest\x1a .songs.v1.GetSigningKeysResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x01\x12\x45\n\x05GetMe\x12\x16.songs.v1.GetMeRequest\x1a\x17.songs.v1.GetMeResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x03\x12G\n\x08UpdateMe\x12\x19.songs.v1.UpdateMeRequest\x1a\x1a.songs.v1.UpdateMeResponse\"\x04\xa8\xd4\x18\x02\x12]\n\x0e\x43hangePassword\x12\x1f.songs.v1.ChangePasswordRequest\x1a .songs.v1.ChangePasswordResponse\"\x08\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x12K\n\x08\x44\x65leteMe\x12\x19.songs.v1.DeleteMeRequest\x1a\x1a.songs.v1.DeleteMeResponse\"\x08\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x12L\n\x08\x45xportMe\x12\x19.songs.v1.ExportMeRequest\x1a\x1a.songs.v1.ExportMeResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x02\x30\x01\x12Q\n\tListUsers\x12\x1a.songs.v1.ListUsersRequest\x1a\x1b.songs.v1.ListUsersResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x04\x12K\n\x07GetUser\x12\x18.songs.v1.GetUserRequest\x1a\x19.songs.v1.GetUserResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x04\x12^\n\x0cSetPrivilege\x12\x1d.songs.v1.SetPrivilegeRequest\x1a\x1e.songs.v1.SetPrivilegeResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12[\n\x0b\x44isableUser\x12\x1c.songs.v1.DisableUserRequest\x1a\x1d.songs.v1.DisableUserResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12X\n\nEnableUser\x12\x1b.songs.v1.EnableUserRequest\x1a\x1c.songs.v1.EnableUserResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12U\n\nDeleteUser\x12\x1b.songs.v1.DeleteUserRequest\x1a\x1c.songs.v1.DeleteUserResponse\"\x0c\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x42k\n\x17\x64\x65v.songserver.songs.v1B\x10UserServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsongs/v1/user_service.proto\x12\x08songs.v1\x1a\x1b\x62uf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15songs/v1/access.proto\x1a\x16songs/v1/api_key.proto\x1a\x14songs/v1/audit.proto\x1a\x16songs/v1/reading.proto\x1a\x13songs/v1/song.proto\x1a\x1bsongs/v1/song_service.proto\x1a\x15songs/v1/status.proto\x1a\x13songs/v1/user.proto\"\x8d\x03\n\rSignUpRequest\x12\xaf\x01\n\x08username\x18\x01 \x01(\tB\x9c\x01\xbaH\x94\x01r\x03\x18\x80\x01\xba\x01\x8b\x01\n\x08username\x12\x46must be 3 to 32 letters, digits, . _ or -, the first a letter or digit\x1a\x37this.matches(\'^[\\\\p{L}\\\\p{N}][\\\\p{L}\\\\p{N}._-]{2,31}$\')\xa8\xd4\x18\x03\x12#\n\x08password\x18\x02 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x08\x18\x80\x02\xb8\xd4\x18\x01\x12\x95\x01\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x7f\xbaHxr\x03\x18\x80\x01\xea\x01pthis.matches(\'[[:cntrl:]]|\\\\p{M}{31}\') ? \'must have no control characters, nor 31 combining marks in a row\' : \'\'\xa8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\".\n\x0eSignUpResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"p\n\rSignInRequest\x12-\n\x08username\x18\x01 \x01(\tB\x1b\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03\xb0\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x12\x30\n\x08password\x18\x02 \x01(\tB\x1e\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb0\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\xb8\xd4\x18\x01\"R\n\x0eSignInResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.songs.v1.Session\x12\x1c\n\x04user\x18\x02 \x01(\x0b\x32\x0e.songs.v1.User\"A\n\x15RefreshSessionRequest\x12(\n\rrefresh_token\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01\"<\n\x16RefreshSessionResponse\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.songs.v1.Session\"$\n\x0eSignOutRequest\x12\x12\n\neverywhere\x18\x01 \x01(\x08\"\x11\n\x0fSignOutResponse\"\x15\n\x13ListSessionsRequest\"?\n\x14ListSessionsResponse\x12\'\n\x08sessions\x18\x01 \x03(\x0b\x32\x15.songs.v1.SessionInfo\"4\n\x14RevokeSessionRequest\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"\x17\n\x15RevokeSessionResponse\"\x17\n\x15GetSigningKeysRequest\"<\n\x16GetSigningKeysResponse\x12\"\n\x04keys\x18\x01 \x03(\x0b\x32\x14.songs.v1.JsonWebKey\"X\n\nJsonWebKey\x12\x0b\n\x03kty\x18\x01 \x01(\t\x12\x0b\n\x03\x63rv\x18\x02 \x01(\t\x12\t\n\x01x\x18\x03 \x01(\t\x12\x0b\n\x03kid\x18\x04 \x01(\t\x12\x0b\n\x03use\x18\x05 \x01(\t\x12\x0b\n\x03\x61lg\x18\x06 \x01(\t\"\x0e\n\x0cGetMeRequest\"-\n\rGetMeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"h\n\x0fUpdateMeRequest\x12$\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.UserB\x06\xbaH\x03\xd8\x01\x03\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"0\n\x10UpdateMeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"|\n\x15\x43hangePasswordRequest\x12+\n\x10\x63urrent_password\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01\x12\'\n\x0cnew_password\x18\x02 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x08\x18\x80\x02\xb8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\x18\n\x16\x43hangePasswordResponse\"E\n\x0f\x44\x65leteMeRequest\x12#\n\x08password\x18\x01 \x01(\tB\x11\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x02\xb8\xd4\x18\x01:\r\xa8\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01\"\x12\n\x10\x44\x65leteMeResponse\"\x11\n\x0f\x45xportMeRequest\"\x83\x02\n\x10\x45xportMeResponse\x12\x1e\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.UserH\x00\x12(\n\x07session\x18\x02 \x01(\x0b\x32\x15.songs.v1.SessionInfoH\x00\x12#\n\x07\x61pi_key\x18\x03 \x01(\x0b\x32\x10.songs.v1.ApiKeyH\x00\x12+\n\x0b\x61udit_event\x18\x04 \x01(\x0b\x32\x14.songs.v1.AuditEventH\x00\x12\x1e\n\x04song\x18\x05 \x01(\x0b\x32\x0e.songs.v1.SongH\x00\x12+\n\x0bimport_info\x18\x06 \x01(\x0b\x32\x14.songs.v1.ImportInfoH\x00\x42\x06\n\x04item\"\x8f\x01\n\nImportInfo\x12\x11\n\timport_id\x18\x01 \x01(\t\x12)\n\x08\x65xisting\x18\x02 \x01(\x0e\x32\x17.songs.v1.ExistingSongs\x12\x12\n\nnext_index\x18\x03 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"L\n\x10ListUsersRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"K\n\x11ListUsersResponse\x12\x1d\n\x05users\x18\x01 \x03(\x0b\x32\x0e.songs.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x0eGetUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"/\n\x0fGetUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"\x91\x02\n\x13SetPrivilegeRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00\x12\x9a\x01\n\tprivilege\x18\x03 \x01(\x0e\x32\x13.songs.v1.PrivilegeBr\xbaHb\xba\x01_\n\tprivilege\x12?must be PRIVILEGE_LISTENER, PRIVILEGE_EDITOR or PRIVILEGE_ADMIN\x1a\x11this in [2, 3, 4]\xb0\xd4\x18\xab\xf0\xff\xff\xff\xff\xff\xff\xff\x01:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"4\n\x14SetPrivilegeResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"s\n\x12\x44isableUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"3\n\x13\x44isableUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"r\n\x11\x45nableUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"2\n\x12\x45nableUserResponse\x12\x1c\n\x04user\x18\x01 \x01(\x0b\x32\x0e.songs.v1.User\"r\n\x11\x44\x65leteUserRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\"\n\x08username\x18\x02 \x01(\tB\x0e\xbaH\x07r\x05\x10\x01\x18\x80\x01\xa8\xd4\x18\x03H\x00:\r\xa8\xd4\x18\xad\xf0\xff\xff\xff\xff\xff\xff\xff\x01\x42\r\n\x04user\x12\x05\xbaH\x02\x08\x01\"\x14\n\x12\x44\x65leteUserResponse2\xda\x0b\n\x0bUserService\x12\x41\n\x06SignUp\x12\x17.songs.v1.SignUpRequest\x1a\x18.songs.v1.SignUpResponse\"\x04\xa8\xd4\x18\x01\x12\x41\n\x06SignIn\x12\x17.songs.v1.SignInRequest\x1a\x18.songs.v1.SignInResponse\"\x04\xa8\xd4\x18\x01\x12Y\n\x0eRefreshSession\x12\x1f.songs.v1.RefreshSessionRequest\x1a .songs.v1.RefreshSessionResponse\"\x04\xa8\xd4\x18\x01\x12\x44\n\x07SignOut\x12\x18.songs.v1.SignOutRequest\x1a\x19.songs.v1.SignOutResponse\"\x04\xa8\xd4\x18\x02\x12V\n\x0cListSessions\x12\x1d.songs.v1.ListSessionsRequest\x1a\x1e.songs.v1.ListSessionsResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x02\x12V\n\rRevokeSession\x12\x1e.songs.v1.RevokeSessionRequest\x1a\x1f.songs.v1.RevokeSessionResponse\"\x04\xa8\xd4\x18\x02\x12\\\n\x0eGetSigningKeys\x12\x1f.songs.v1.GetSigningKeysRequest\x1a .songs.v1.GetSigningKeysResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x01\x12\x45\n\x05GetMe\x12\x16.songs.v1.GetMeRequest\x1a\x17.songs.v1.GetMeResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x02\xb0\xd4\x18\x03\x12G\n\x08UpdateMe\x12\x19.songs.v1.UpdateMeRequest\x1a\x1a.songs.v1.UpdateMeResponse\"\x04\xa8\xd4\x18\x02\x12]\n\x0e\x43hangePassword\x12\x1f.songs.v1.ChangePasswordRequest\x1a .songs.v1.ChangePasswordResponse\"\x08\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x12K\n\x08\x44\x65leteMe\x12\x19.songs.v1.DeleteMeRequest\x1a\x1a.songs.v1.DeleteMeResponse\"\x08\xa8\xd4\x18\x02\xb8\xd4\x18\x01\x12L\n\x08\x45xportMe\x12\x19.songs.v1.ExportMeRequest\x1a\x1a.songs.v1.ExportMeResponse\"\x07\x90\x02\x01\xa8\xd4\x18\x02\x30\x01\x12Q\n\tListUsers\x12\x1a.songs.v1.ListUsersRequest\x1a\x1b.songs.v1.ListUsersResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x04\x12K\n\x07GetUser\x12\x18.songs.v1.GetUserRequest\x1a\x19.songs.v1.GetUserResponse\"\x0b\x90\x02\x01\xa8\xd4\x18\x04\xb0\xd4\x18\x04\x12^\n\x0cSetPrivilege\x12\x1d.songs.v1.SetPrivilegeRequest\x1a\x1e.songs.v1.SetPrivilegeResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12[\n\x0b\x44isableUser\x12\x1c.songs.v1.DisableUserRequest\x1a\x1d.songs.v1.DisableUserResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12X\n\nEnableUser\x12\x1b.songs.v1.EnableUserRequest\x1a\x1c.songs.v1.EnableUserResponse\"\x0f\x90\x02\x02\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x12U\n\nDeleteUser\x12\x1b.songs.v1.DeleteUserRequest\x1a\x1c.songs.v1.DeleteUserResponse\"\x0c\xa8\xd4\x18\x04\xb0\xd4\x18\x05\xb8\xd4\x18\x01\x42k\n\x17\x64\x65v.songserver.songs.v1B\x10UserServiceProtoP\x01Z&songserver.dev/gen/go/songs/v1;songsv1\xaa\x02\x13SongServer.Songs.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -151,80 +153,82 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['EnableUser']._serialized_options = b'\220\002\002\250\324\030\004\260\324\030\005\270\324\030\001'
   _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\250\324\030\004\260\324\030\005\270\324\030\001'
-  _globals['_SIGNUPREQUEST']._serialized_start=263
-  _globals['_SIGNUPREQUEST']._serialized_end=660
-  _globals['_SIGNUPRESPONSE']._serialized_start=662
-  _globals['_SIGNUPRESPONSE']._serialized_end=708
-  _globals['_SIGNINREQUEST']._serialized_start=710
-  _globals['_SIGNINREQUEST']._serialized_end=822
-  _globals['_SIGNINRESPONSE']._serialized_start=824
-  _globals['_SIGNINRESPONSE']._serialized_end=906
-  _globals['_REFRESHSESSIONREQUEST']._serialized_start=908
-  _globals['_REFRESHSESSIONREQUEST']._serialized_end=973
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=975
-  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=1035
-  _globals['_SIGNOUTREQUEST']._serialized_start=1037
-  _globals['_SIGNOUTREQUEST']._serialized_end=1073
-  _globals['_SIGNOUTRESPONSE']._serialized_start=1075
-  _globals['_SIGNOUTRESPONSE']._serialized_end=1092
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=1094
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=1115
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1117
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1180
-  _globals['_REVOKESESSIONREQUEST']._serialized_start=1182
-  _globals['_REVOKESESSIONREQUEST']._serialized_end=1234
-  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1236
-  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1259
-  _globals['_GETSIGNINGKEYSREQUEST']._serialized_start=1261
-  _globals['_GETSIGNINGKEYSREQUEST']._serialized_end=1284
-  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_start=1286
-  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_end=1346
-  _globals['_JSONWEBKEY']._serialized_start=1348
-  _globals['_JSONWEBKEY']._serialized_end=1436
-  _globals['_GETMEREQUEST']._serialized_start=1438
-  _globals['_GETMEREQUEST']._serialized_end=1452
-  _globals['_GETMERESPONSE']._serialized_start=1454
-  _globals['_GETMERESPONSE']._serialized_end=1499
-  _globals['_UPDATEMEREQUEST']._serialized_start=1501
-  _globals['_UPDATEMEREQUEST']._serialized_end=1605
-  _globals['_UPDATEMERESPONSE']._serialized_start=1607
-  _globals['_UPDATEMERESPONSE']._serialized_end=1655
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1657
-  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1781
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=1783
-  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=1807
-  _globals['_DELETEMEREQUEST']._serialized_start=1809
-  _globals['_DELETEMEREQUEST']._serialized_end=1878
-  _globals['_DELETEMERESPONSE']._serialized_start=1880
-  _globals['_DELETEMERESPONSE']._serialized_end=1898
-  _globals['_EXPORTMEREQUEST']._serialized_start=1900
-  _globals['_EXPORTMEREQUEST']._serialized_end=1917
-  _globals['_EXPORTMERESPONSE']._serialized_start=1920
-  _globals['_EXPORTMERESPONSE']._serialized_end=2134
-  _globals['_LISTUSERSREQUEST']._serialized_start=2136
-  _globals['_LISTUSERSREQUEST']._serialized_end=2212
-  _globals['_LISTUSERSRESPONSE']._serialized_start=2214
-  _globals['_LISTUSERSRESPONSE']._serialized_end=2289
-  _globals['_GETUSERREQUEST']._serialized_start=2291
-  _globals['_GETUSERREQUEST']._serialized_end=2402
-  _globals['_GETUSERRESPONSE']._serialized_start=2404
-  _globals['_GETUSERRESPONSE']._serialized_end=2451
-  _globals['_SETPRIVILEGEREQUEST']._serialized_start=2454
-  _globals['_SETPRIVILEGEREQUEST']._serialized_end=2727
-  _globals['_SETPRIVILEGERESPONSE']._serialized_start=2729
-  _globals['_SETPRIVILEGERESPONSE']._serialized_end=2781
-  _globals['_DISABLEUSERREQUEST']._serialized_start=2783
-  _globals['_DISABLEUSERREQUEST']._serialized_end=2898
-  _globals['_DISABLEUSERRESPONSE']._serialized_start=2900
-  _globals['_DISABLEUSERRESPONSE']._serialized_end=2951
-  _globals['_ENABLEUSERREQUEST']._serialized_start=2953
-  _globals['_ENABLEUSERREQUEST']._serialized_end=3067
-  _globals['_ENABLEUSERRESPONSE']._serialized_start=3069
-  _globals['_ENABLEUSERRESPONSE']._serialized_end=3119
-  _globals['_DELETEUSERREQUEST']._serialized_start=3121
-  _globals['_DELETEUSERREQUEST']._serialized_end=3235
-  _globals['_DELETEUSERRESPONSE']._serialized_start=3237
-  _globals['_DELETEUSERRESPONSE']._serialized_end=3257
-  _globals['_USERSERVICE']._serialized_start=3260
-  _globals['_USERSERVICE']._serialized_end=4758
+  _globals['_SIGNUPREQUEST']._serialized_start=325
+  _globals['_SIGNUPREQUEST']._serialized_end=722
+  _globals['_SIGNUPRESPONSE']._serialized_start=724
+  _globals['_SIGNUPRESPONSE']._serialized_end=770
+  _globals['_SIGNINREQUEST']._serialized_start=772
+  _globals['_SIGNINREQUEST']._serialized_end=884
+  _globals['_SIGNINRESPONSE']._serialized_start=886
+  _globals['_SIGNINRESPONSE']._serialized_end=968
+  _globals['_REFRESHSESSIONREQUEST']._serialized_start=970
+  _globals['_REFRESHSESSIONREQUEST']._serialized_end=1035
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_start=1037
+  _globals['_REFRESHSESSIONRESPONSE']._serialized_end=1097
+  _globals['_SIGNOUTREQUEST']._serialized_start=1099
+  _globals['_SIGNOUTREQUEST']._serialized_end=1135
+  _globals['_SIGNOUTRESPONSE']._serialized_start=1137
+  _globals['_SIGNOUTRESPONSE']._serialized_end=1154
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=1156
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=1177
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=1179
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=1242
+  _globals['_REVOKESESSIONREQUEST']._serialized_start=1244
+  _globals['_REVOKESESSIONREQUEST']._serialized_end=1296
+  _globals['_REVOKESESSIONRESPONSE']._serialized_start=1298
+  _globals['_REVOKESESSIONRESPONSE']._serialized_end=1321
+  _globals['_GETSIGNINGKEYSREQUEST']._serialized_start=1323
+  _globals['_GETSIGNINGKEYSREQUEST']._serialized_end=1346
+  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_start=1348
+  _globals['_GETSIGNINGKEYSRESPONSE']._serialized_end=1408
+  _globals['_JSONWEBKEY']._serialized_start=1410
+  _globals['_JSONWEBKEY']._serialized_end=1498
+  _globals['_GETMEREQUEST']._serialized_start=1500
+  _globals['_GETMEREQUEST']._serialized_end=1514
+  _globals['_GETMERESPONSE']._serialized_start=1516
+  _globals['_GETMERESPONSE']._serialized_end=1561
+  _globals['_UPDATEMEREQUEST']._serialized_start=1563
+  _globals['_UPDATEMEREQUEST']._serialized_end=1667
+  _globals['_UPDATEMERESPONSE']._serialized_start=1669
+  _globals['_UPDATEMERESPONSE']._serialized_end=1717
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1719
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1843
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=1845
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=1869
+  _globals['_DELETEMEREQUEST']._serialized_start=1871
+  _globals['_DELETEMEREQUEST']._serialized_end=1940
+  _globals['_DELETEMERESPONSE']._serialized_start=1942
+  _globals['_DELETEMERESPONSE']._serialized_end=1960
+  _globals['_EXPORTMEREQUEST']._serialized_start=1962
+  _globals['_EXPORTMEREQUEST']._serialized_end=1979
+  _globals['_EXPORTMERESPONSE']._serialized_start=1982
+  _globals['_EXPORTMERESPONSE']._serialized_end=2241
+  _globals['_IMPORTINFO']._serialized_start=2244
+  _globals['_IMPORTINFO']._serialized_end=2387
+  _globals['_LISTUSERSREQUEST']._serialized_start=2389
+  _globals['_LISTUSERSREQUEST']._serialized_end=2465
+  _globals['_LISTUSERSRESPONSE']._serialized_start=2467
+  _globals['_LISTUSERSRESPONSE']._serialized_end=2542
+  _globals['_GETUSERREQUEST']._serialized_start=2544
+  _globals['_GETUSERREQUEST']._serialized_end=2655
+  _globals['_GETUSERRESPONSE']._serialized_start=2657
+  _globals['_GETUSERRESPONSE']._serialized_end=2704
+  _globals['_SETPRIVILEGEREQUEST']._serialized_start=2707
+  _globals['_SETPRIVILEGEREQUEST']._serialized_end=2980
+  _globals['_SETPRIVILEGERESPONSE']._serialized_start=2982
+  _globals['_SETPRIVILEGERESPONSE']._serialized_end=3034
+  _globals['_DISABLEUSERREQUEST']._serialized_start=3036
+  _globals['_DISABLEUSERREQUEST']._serialized_end=3151
+  _globals['_DISABLEUSERRESPONSE']._serialized_start=3153
+  _globals['_DISABLEUSERRESPONSE']._serialized_end=3204
+  _globals['_ENABLEUSERREQUEST']._serialized_start=3206
+  _globals['_ENABLEUSERREQUEST']._serialized_end=3320
+  _globals['_ENABLEUSERRESPONSE']._serialized_start=3322
+  _globals['_ENABLEUSERRESPONSE']._serialized_end=3372
+  _globals['_DELETEUSERREQUEST']._serialized_start=3374
+  _globals['_DELETEUSERREQUEST']._serialized_end=3488
+  _globals['_DELETEUSERRESPONSE']._serialized_start=3490
+  _globals['_DELETEUSERRESPONSE']._serialized_end=3510
+  _globals['_USERSERVICE']._serialized_start=3513
+  _globals['_USERSERVICE']._serialized_end=5011
 # @@protoc_insertion_point(module_scope)

@@ -7,11 +7,13 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from songs.v1 import access_pb2 as _access_pb2
 from songs.v1 import api_key_pb2 as _api_key_pb2
 from songs.v1 import audit_pb2 as _audit_pb2
 from songs.v1 import song_pb2 as _song_pb2
+from songs.v1 import song_service_pb2 as _song_service_pb2
 from songs.v1 import user_pb2 as _user_pb2
 import builtins as _builtins
 import sys
@@ -587,6 +589,7 @@ class ExportMeResponse(_message.Message):
     API_KEY_FIELD_NUMBER: _builtins.int
     AUDIT_EVENT_FIELD_NUMBER: _builtins.int
     SONG_FIELD_NUMBER: _builtins.int
+    IMPORT_INFO_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def user(self) -> _user_pb2.User:
         """The account. Comes first."""
@@ -607,6 +610,10 @@ class ExportMeResponse(_message.Message):
     def song(self) -> _song_pb2.Song:
         """A song that the caller has created."""
 
+    @_builtins.property
+    def import_info(self) -> Global___ImportInfo:
+        """An import of the caller's that is remembered, so that it can go on."""
+
     def __init__(
         self,
         *,
@@ -615,16 +622,53 @@ class ExportMeResponse(_message.Message):
         api_key: _api_key_pb2.ApiKey | None = ...,
         audit_event: _audit_pb2.AuditEvent | None = ...,
         song: _song_pb2.Song | None = ...,
+        import_info: Global___ImportInfo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "audit_event", b"audit_event", "item", b"item", "session", b"session", "song", b"song", "user", b"user"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "audit_event", b"audit_event", "import_info", b"import_info", "item", b"item", "session", b"session", "song", b"song", "user", b"user"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "audit_event", b"audit_event", "item", b"item", "session", b"session", "song", b"song", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "audit_event", b"audit_event", "import_info", b"import_info", "item", b"item", "session", b"session", "song", b"song", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["user", "session", "api_key", "audit_event", "song"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["user", "session", "api_key", "audit_event", "song", "import_info"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
 Global___ExportMeResponse: _TypeAlias = ExportMeResponse  # noqa: Y015
+
+@_typing.final
+class ImportInfo(_message.Message):
+    """An import with an id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IMPORT_ID_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    NEXT_INDEX_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    import_id: _builtins.str
+    """The caller's name for it."""
+    existing: _song_service_pb2.ExistingSongs.ValueType
+    """What becomes of songs that are there already."""
+    next_index: _builtins.int
+    """How many items are done."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is forgotten, unless it goes on before."""
+
+    def __init__(
+        self,
+        *,
+        import_id: _builtins.str = ...,
+        existing: _song_service_pb2.ExistingSongs.ValueType = ...,
+        next_index: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "expire_time", b"expire_time", "import_id", b"import_id", "next_index", b"next_index"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportInfo: _TypeAlias = ImportInfo  # noqa: Y015
 
 @_typing.final
 class ListUsersRequest(_message.Message):

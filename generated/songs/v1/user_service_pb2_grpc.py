@@ -219,16 +219,17 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMe(self, request, context):
-        """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
-        audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """Removes the caller's own account with all its sessions and API keys, and what is remembered of imports. Songs that the
+        user created stay, and so does the audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is
+        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportMe(self, request, context):
-        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
-        the songs that the caller has created.
+        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, imports
+        that can go on, and the songs that the caller has created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -74,12 +74,13 @@ class UserServiceStub:
     a rule.
     """
     DeleteMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]
-    """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
-    audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """Removes the caller's own account with all its sessions and API keys, and what is remembered of imports. Songs that the
+    user created stay, and so does the audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is
+    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
     """
     ExportMe: _grpc.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]
-    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
-    the songs that the caller has created.
+    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, imports
+    that can go on, and the songs that the caller has created.
     """
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
     """Lists all users by name, a page at a time. Answers INVALID_DATA_FORMAT (page_size, page_token)."""
@@ -146,12 +147,13 @@ class UserServiceAsyncStub(UserServiceStub):
     a rule.
     """
     DeleteMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteMeRequest, _user_service_pb2.DeleteMeResponse]  # type: ignore[assignment]
-    """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
-    audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+    """Removes the caller's own account with all its sessions and API keys, and what is remembered of imports. Songs that the
+    user created stay, and so does the audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is
+    wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
     """
     ExportMe: _aio.UnaryStreamMultiCallable[_user_service_pb2.ExportMeRequest, _user_service_pb2.ExportMeResponse]  # type: ignore[assignment]
-    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
-    the songs that the caller has created.
+    """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, imports
+    that can go on, and the songs that the caller has created.
     """
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
     """Lists all users by name, a page at a time. Answers INVALID_DATA_FORMAT (page_size, page_token)."""
@@ -281,8 +283,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.DeleteMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.DeleteMeResponse, _abc.Awaitable[_user_service_pb2.DeleteMeResponse]]:
-        """Removes the caller's own account with all its sessions and API keys. Songs that the user created stay, and so does the
-        audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
+        """Removes the caller's own account with all its sessions and API keys, and what is remembered of imports. Songs that the
+        user created stay, and so does the audit log; both have the user's id only. Answers SIGN_IN_FAILURE if the password is
+        wrong, TOO_MANY_ATTEMPTS, LAST_ADMIN.
         """
 
     @_abc_1.abstractmethod
@@ -291,8 +294,8 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ExportMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_user_service_pb2.ExportMeResponse], _abc.AsyncIterator[_user_service_pb2.ExportMeResponse]]:
-        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, and
-        the songs that the caller has created.
+        """Streams all that is kept about the caller: the account, sessions, API keys, audit events by and about the caller, imports
+        that can go on, and the songs that the caller has created.
         """
 
     @_abc_1.abstractmethod
