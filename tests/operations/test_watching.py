@@ -105,6 +105,7 @@ def test_a_server_that_stops_sends_its_watches_on_and_another_one_takes_them(
         watch = Watch(
             Caller(channel, editor.session).songs.WatchSongs(WatchSongsRequest(filter=SongFilter(artist=artist)))
         )
+        assert watch.any().what == "HEARTBEAT"
         first = editor.create("First", artists=[artist])
         assert watch.next()[:2] == ("CREATED", first)
     told = watch.end()

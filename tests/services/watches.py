@@ -55,7 +55,8 @@ class Watch:
 
     def next(self) -> Told:
         """Waits for the next change."""
-        while (told := self.any()).what == "HEARTBEAT":
+        give_up = time.monotonic() + PATIENCE
+        while (told := self.any(max(0.0, give_up - time.monotonic()))).what == "HEARTBEAT":
             pass
         return told
 
@@ -69,7 +70,7 @@ class Watch:
     def end(self, within: float = PATIENCE) -> Failure:
         """Waits for the failure that it ends with."""
         give_up = time.monotonic() + within
-        while not isinstance(told := self._told.get(timeout=give_up - time.monotonic()), grpc.RpcError):
+        while not isinstance(told := self._told.get(timeout=max(0.0, give_up - time.monotonic())), grpc.RpcError):
             assert told, "it has ended well"
             self.token = told.resume_token
         return read_failure(told)
