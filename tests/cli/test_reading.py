@@ -35,6 +35,13 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
     assert row.song.title == "Étude"
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_cells_are_parted_as_the_names_in_the_header_are(delimiter: str) -> None:
+    header, cells = ("title", "artist", "genre"), ('"A; B, or\tC"', "Ann", "Folk")
+    (row,) = read_csv(f"{delimiter.join(header)}\r\n{delimiter.join(cells)}\r\n")
+    assert row.song == Song(title="A; B, or\tC", artists=["Ann"], genres=["Folk"])
+
+
 def test_blank_lines_are_no_rows() -> None:
     rows = read_csv("title,artist\n\nA,Ann\n\n\nB,Bo\n")
     assert [(row.number, row.song.title) for row in rows] == [(1, "A"), (2, "B")]
@@ -71,7 +78,7 @@ def test_a_quote_that_is_never_closed_is_not_taken_for_a_song() -> None:
     ("text", "reason"),
     [
         ("", "its header has no column 'title', only nothing"),
-        ("name;artist\nA;Ann\n", "its header has no column 'title', only 'name;artist'"),
+        ("name;artist\nA;Ann\n", "its header has no column 'title', only 'name', 'artist'"),
         ('"title"x,artist\n', "its header cannot be read: "),
     ],
 )

@@ -16,6 +16,7 @@ from songclient.cli.reading_tags import TaggedSongs
 
 SUFFIXES = {
     ".csv": "csv",
+    ".tsv": "csv",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",

@@ -53,10 +53,10 @@ def import_(
 ) -> int:
     """Add the songs of files, or of folders of audio files.
 
-    CSV (RFC 4180) begins with a header; JSON has an array of songs in proto3 JSON, JSON Lines one
-    a line; M3U has #EXTINF, or files named 'artist - title'; all are UTF-8. Audio files (mp3, flac,
-    ogg, opus, m4a, wav, aiff) have tags; those without a title or an artist are named, and skipped.
-    '-' is standard input.
+    CSV (RFC 4180) begins with a header, which tells whether ',', ';' or tabs part cells; JSON has
+    an array of songs in proto3 JSON, JSON Lines one a line; M3U has #EXTINF, or files named 'artist
+    - title'; all are UTF-8. Audio files (mp3, flac, ogg, opus, m4a, wav, aiff) have tags; those
+    without a title or an artist are named, and skipped. '-' is standard input.
 
     What was cut goes on when the same command is run again. A row that cannot be read, or breaks a
     rule, stops no other: it is put, with its number and the reason, into a file that can be mended

@@ -1,14 +1,19 @@
-"""Reads tables of songs: CSV (RFC 4180), UTF-8, with a header."""
+"""Reads tables of songs: CSV (RFC 4180), UTF-8, with a header. Where its names are parted by ';' or tabs, so are cells."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from typing import IO, BinaryIO
+from itertools import chain
+from typing import IO, BinaryIO, Final
 
 from songclient import Song
 from songclient.cli.columns import Column, columns_of
 from songclient.cli.fields import field_named
 from songclient.cli.reading import REJECT_COLUMNS, Reject, Row, UnreadableFileError, position_in
+
+DELIMITERS: Final = (",", ";", "\t")
+"""What parts cells: the first one of those that part the most names in the header. A spreadsheet writes ';' where the
+comma is in numbers."""
 
 
 class CsvSongs:
@@ -22,10 +27,13 @@ class CsvSongs:
     def __init__(self, file: BinaryIO, mapped: Mapping[str, str] | None = None) -> None:
         """Read a file; `mapped` has the fields of columns whose names do not tell."""
         # What is no UTF-8 becomes a surrogate, which no message takes: only its row is rejected.
-        text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-        self._reader = csv.reader(text, strict=True)
+        # (Kept, since it closes the file when it goes.)
+        self._text = text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
         self._position = position_in(file)
         try:
+            first = text.readline()
+            delimiter = max(DELIMITERS, key=lambda each: len(next(csv.reader([first], delimiter=each), [])))
+            self._reader = csv.reader(chain([first], text), strict=True, delimiter=delimiter)
             self.header = next(self._reader, [])
         except csv.Error as error:
             raise UnreadableFileError(f"its header cannot be read: {error}") from error
@@ -64,7 +72,7 @@ class CsvSongs:
 
     def rejects(self, file: IO[str], *, begin: bool = True) -> Reject:
         """Begin a table of rejected rows in a file, or go on with it."""
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)
         if begin:
             writer.writerow([*REJECT_COLUMNS, *(self.header[index] for index in self._own)])
 
