@@ -78,7 +78,7 @@ def test_a_quote_that_is_never_closed_is_not_taken_for_a_song() -> None:
     ("text", "reason"),
     [
         ("", "its header has no column 'title', only nothing"),
-        ("name;artist\nA;Ann\n", "its header has no column 'title', only 'name', 'artist'"),
+        ("song no;artist\n1;Ann\n", "its header has no column 'title', only 'song no', 'artist'"),
         ('"title"x,artist\n', "its header cannot be read: "),
     ],
 )

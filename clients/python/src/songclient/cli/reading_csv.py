@@ -1,4 +1,4 @@
-"""Reads tables of songs: CSV (RFC 4180), UTF-8, with a header. Where its names are parted by ';' or tabs, so are cells."""
+"""Reads tables of songs: CSV (RFC 4180), UTF-8, with a header, which tells what parts cells."""
 
 import csv
 import io
