@@ -6,6 +6,7 @@ from songs.v1.user_service_pb2 import ExportMeResponse
 from songserver.rpc import Caller
 from songserver.storage.api_keys import ApiKeys
 from songserver.storage.audit import Audit
+from songserver.storage.imports import Imports
 from songserver.storage.sessions import Sessions
 from songserver.storage.songs import Songs
 from songserver.storage.users import Users
@@ -14,11 +15,14 @@ from songserver.storage.users import Users
 class Exporting:
     """Reads what each collection has of a user. (But for what is kept as hashes only: passwords, tokens, attempts.)"""
 
-    def __init__(self, users: Users, sessions: Sessions, api_keys: ApiKeys, audit: Audit, songs: Songs) -> None:
+    def __init__(
+        self, users: Users, sessions: Sessions, api_keys: ApiKeys, audit: Audit, imports: Imports, songs: Songs
+    ) -> None:
         self._users = users
         self._sessions = sessions
         self._api_keys = api_keys
         self._audit = audit
+        self._imports = imports
         self._songs = songs
 
     async def run(self, caller: Caller) -> AsyncIterator[ExportMeResponse]:
@@ -31,5 +35,7 @@ class Exporting:
             yield ExportMeResponse(api_key=api_key)
         async for event in self._audit.of_user(user_id):
             yield ExportMeResponse(audit_event=event)
+        for import_info in await self._imports.of_user(user_id):
+            yield ExportMeResponse(import_info=import_info)
         async for song in self._songs.of_creator(user_id):
             yield ExportMeResponse(song=song)

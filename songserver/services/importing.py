@@ -84,8 +84,10 @@ class Importing:
                 counts.update(StatusCode.Name(result.status_code) for result in answer.results)
                 yield answer
             if stream.stores and counts:
-                await self._audit.note(_ended(call, counts))
+                ended = _ended(call, counts)
+                # It is said once, and to its end, also if the client goes away meanwhile.
                 counts.clear()
+                await asyncio.shield(asyncio.create_task(self._audit.note(ended)))
         finally:
             ahead.cancel()
             # Waited for, so that what it fails with is not lost on the loop, where it would be logged as a fault.

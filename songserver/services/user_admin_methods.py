@@ -13,6 +13,7 @@ from songserver.rpc import Call
 from songserver.services.auditing import event_of
 from songserver.storage.api_keys import ApiKeys
 from songserver.storage.audit import Audit
+from songserver.storage.imports import Imports
 from songserver.storage.sessions import Sessions
 from songserver.storage.users import Users
 
@@ -24,6 +25,7 @@ class UserAdminMethods(UserServiceServicer):
     _sessions: Sessions
     _api_keys: ApiKeys
     _audit: Audit
+    _imports: Imports
     _callers: Callers
     _page_tokens: PageTokens
 
@@ -87,12 +89,13 @@ class UserAdminMethods(UserServiceServicer):
             self._callers.forget(user_id)
 
     async def _delete(self, call: Call, user: User) -> None:
-        """Removes a user with all that lets anybody call in the user's stead."""
+        """Removes a user with all that lets anybody call in the user's stead, or go on with what the user began."""
 
         async def delete() -> User | None:
             there = await self._users.delete(user.id)
             await self._sessions.end_all(user.id)
             await self._api_keys.end_all(user.id)
+            await self._imports.end_all(user.id)
             return user if there else None
 
         await self._change(call, user.id, delete)

@@ -19,6 +19,7 @@ from songserver.services.session_methods import SessionMethods
 from songserver.services.user_admin_methods import UserAdminMethods, there
 from songserver.storage.api_keys import ApiKeys
 from songserver.storage.audit import Audit
+from songserver.storage.imports import Imports
 from songserver.storage.sessions import Sessions
 from songserver.storage.users import Users
 
@@ -43,6 +44,7 @@ class UserService(SessionMethods, UserAdminMethods):
         sign_up_privilege: Privilege.ValueType,
         api_keys: ApiKeys,
         audit: Audit,
+        imports: Imports,
         exporting: Exporting,
     ) -> None:
         self._users = users
@@ -57,6 +59,7 @@ class UserService(SessionMethods, UserAdminMethods):
         self._sign_up_privilege = sign_up_privilege
         self._api_keys = api_keys
         self._audit = audit
+        self._imports = imports
         self._exporting = exporting
 
     async def SignUp(self, request: pb.SignUpRequest, call: Call) -> pb.SignUpResponse:

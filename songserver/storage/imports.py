@@ -10,8 +10,9 @@ from bson.datetime_ms import DatetimeMS
 from pymongo import ReturnDocument
 
 from songs.v1.song_service_pb2 import ExistingSongs, ImportResult, ImportSongsResponse
+from songs.v1.user_service_pb2 import ImportInfo
 from songserver.errors import ImportTakenOver, InvalidDataFormat, Violation, cut
-from songserver.storage.mongo import Document, Mongo, now
+from songserver.storage.mongo import Document, Mongo, now, to_timestamp
 
 MEMORY = 30 * 24 * 3600
 """Seconds for which an import is remembered after its last message."""
@@ -59,7 +60,7 @@ class Imports:
         """
         policy = ExistingSongs.Name(existing)
         document = await self._imports.find_one_and_update(
-            {"_id": f"{user_id}:{import_id}"},
+            {"_id": _key(user_id, import_id)},
             {
                 "$inc": {"turn": 1},
                 "$set": {"expires": _expiry()},
@@ -100,6 +101,31 @@ class Imports:
         result = await self._imports.update_one({"_id": progress.key, "turn": progress.turn}, {"$set": change})
         if not result.matched_count:
             raise ImportTakenOver(progress.import_id)
+
+    async def of_user(self, user_id: str) -> list[ImportInfo]:
+        """Gives a user's imports that are remembered."""
+        found = self._imports.find(_all_of(user_id), {"answers": False}).sort("_id")
+        return [
+            ImportInfo(
+                import_id=document["_id"].removeprefix(_key(user_id)),
+                existing=ExistingSongs.Value(document["existing"]),
+                next_index=document["next_index"],
+                expire_time=to_timestamp(document["expires"]),
+            )
+            async for document in found
+        ]
+
+    async def end_all(self, user_id: str) -> None:
+        """Forgets all imports of a user; one that is under way stores nothing more."""
+        await self._imports.delete_many(_all_of(user_id))
+
+
+def _key(user_id: str, import_id: str = "") -> str:
+    return f"{user_id}:{import_id}"
+
+
+def _all_of(user_id: str) -> Document:
+    return {"_id": {"$gt": _key(user_id), "$lt": f"{user_id};"}}
 
 
 def _brief(answer: ImportSongsResponse) -> ImportSongsResponse:

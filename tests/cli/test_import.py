@@ -107,7 +107,7 @@ def test_bytes_that_are_no_text_are_rejected_as_they_came(editor: Songctl) -> No
     Path("latin.csv").write_bytes(b"title,artist\nCaf\xe9,Ann\nTea,Ann\n")
     assert counts(editor.document("import", "latin.csv", exit_code=3)) == (2, 1, 0, 1)
     rejected_bytes = Path("latin.rejected.csv").read_bytes()
-    assert rejected_bytes == b"row,reason,title,artist\n1,title: must be UTF-8,Caf\xe9,Ann\n"
+    assert rejected_bytes == b"row,reason,title,artist\r\n1,title: must be UTF-8,Caf\xe9,Ann\r\n"
 
 
 def test_a_table_without_rows_is_an_import_of_nothing(editor: Songctl) -> None:

@@ -112,7 +112,7 @@ def test_rejected_rows_of_a_table_can_be_imported_again() -> None:
     assert next(iter(again)).song == Song(title='A\n"b"')
     second = io.StringIO()
     again.rejects(second)
-    assert second.getvalue() == "row,reason,title,artist,mood\n"
+    assert second.getvalue() == "row,reason,title,artist,mood\r\n"
 
 
 def test_a_song_in_json_is_read_by_its_line() -> None:

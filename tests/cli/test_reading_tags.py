@@ -86,7 +86,7 @@ def test_a_file_without_usable_tags_stops_no_other(tmp_path: Path, content: byte
     assert (good.song.title, good.skipped) == ("A", False)
     out = io.StringIO()
     songs.rejects(out)(bad, "why")
-    assert out.getvalue() == f"row,reason,file\n1,why,{path}\n"
+    assert out.getvalue() == f"row,reason,file\r\n1,why,{path}\r\n"
 
 
 def test_a_tag_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:

@@ -337,8 +337,13 @@ def test_a_server_that_has_forgotten_what_it_answered_is_not_believed(
     server = Resuming(scripted, [2])
     results: Any = open_client(scripted.address).import_songs(songs(9 * BATCH_SONGS), import_id="an-import")
     next(results)
-    server.stored.clear()
-    server.answers.clear()
+
+    def forget(requests: Any, context: grpc.ServicerContext) -> Iterator[ImportSongsResponse]:
+        server.stored.clear()
+        server.answers.clear()
+        return server.answer(requests, context)
+
+    scripted.answers["ImportSongs"] = forget
 
     with pytest.raises(SongClientError, match="has forgotten the import"):
         list(results)

@@ -7,7 +7,15 @@ import pymongo
 
 from songs.v1.access_pb2 import PRIVILEGE_EDITOR, PRIVILEGE_LISTENER, SCOPE_SONGS_READ
 from songs.v1.api_key_service_pb2 import CreateApiKeyRequest, CreateApiKeyResponse
-from songs.v1.song_service_pb2 import DeleteSongRequest, GetSongRequest
+from songs.v1.song_pb2 import Song
+from songs.v1.song_service_pb2 import (
+    EXISTING_SONGS_MERGE,
+    DeleteSongRequest,
+    GetSongRequest,
+    ImportItem,
+    ImportOptions,
+    ImportSongsRequest,
+)
 from songs.v1.user_service_pb2 import (
     DeleteMeRequest,
     ExportMeRequest,
@@ -35,32 +43,46 @@ def key_of(caller: Caller) -> CreateApiKeyResponse:
     return caller.api_keys.CreateApiKey(request)
 
 
+def import_song(caller: Caller, import_id: str) -> None:
+    """Imports a song under an id."""
+    options = ImportOptions(import_id=import_id, existing=EXISTING_SONGS_MERGE)
+    items = [ImportItem(song=Song(title=import_id, artists=["A"]))]
+    list(caller.songs.ImportSongs(iter([ImportSongsRequest(options=options), ImportSongsRequest(items=items)])))
+
+
 def test_all_that_is_kept_about_a_user_is_exported_and_nothing_of_others(
     server: SongServer, admin: Caller, editor: Caller
 ) -> None:
     other = Caller.new(server, PRIVILEGE_EDITOR)
     other.create()
     key_of(other)
+    import_song(other, "of-other")
     me = editor.me()
     second = Caller.sign_in(server, me.username, PASSWORD)
     songs = [editor.create("One", lyrics="La la la"), second.create("Two")]
     gone = editor.create("Gone")
     editor.songs.DeleteSong(DeleteSongRequest(id=gone.id))
+    import_song(editor, "my-import")
     made = key_of(editor)
     admin.users.SetPrivilege(SetPrivilegeRequest(user_id=me.id, privilege=PRIVILEGE_EDITOR))
 
     found = exported(editor)
 
-    assert list(found) == ["user", "session", "api_key", "audit_event", "song"]
+    assert list(found) == ["user", "session", "api_key", "audit_event", "import_info", "song"]
     assert found["user"] == [editor.me()]
     assert found["session"] == list(editor.users.ListSessions(ListSessionsRequest()).sessions)
     assert len(found["session"]) == 2
     assert found["api_key"] == [made.api_key]
     actions = [event.action for event in found["audit_event"]]
-    assert actions == ["create-user", "DeleteSong", "CreateApiKey", "SetPrivilege"]
-    assert {me.id} <= {found["audit_event"][1].actor_id, found["audit_event"][3].target_id}
+    assert actions == ["create-user", "DeleteSong", "ImportSongs", "ImportSongs", "CreateApiKey", "SetPrivilege"]
+    assert {me.id} <= {found["audit_event"][1].actor_id, found["audit_event"][5].target_id}
+    (import_info,) = found["import_info"]
+    assert (import_info.import_id, import_info.next_index) == ("my-import", 1)
+    assert import_info.existing == EXISTING_SONGS_MERGE
+    assert import_info.expire_time.ToDatetime(UTC) > datetime.now(UTC) + timedelta(days=29)
     full = [editor.songs.GetSong(GetSongRequest(id=song.id)).song for song in songs]
-    assert found["song"] == full
+    assert found["song"][:2] == full
+    assert [song.title for song in found["song"][2:]] == ["my-import"]
     assert full[0].lyrics == "La la la"
 
 
@@ -85,6 +107,7 @@ def test_many_songs_are_exported_as_they_are_read(editor: Caller) -> None:
 def test_after_delete_me_only_the_id_is_left(server: SongServer, editor: Caller) -> None:
     me, song = editor.me(), editor.create()
     key_of(editor)
+    import_song(editor, "my-import")
 
     editor.users.DeleteMe(DeleteMeRequest(password=PASSWORD))
 

@@ -21,7 +21,8 @@ def export_me(run: Run, /, *, file: str) -> None:
     """Write all that is kept about you, in JSON Lines.
 
     To FILE, which only you may read, or to standard output. Each line has one of: user (your
-    account), session, api_key, audit_event, song (one that you have added).
+    account), session, api_key, audit_event, import_info (an import that can go on), song (one that
+    you have added).
     """
     count = 0
     with run.connect() as client, _new_file(file) as out:

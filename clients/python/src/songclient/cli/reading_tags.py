@@ -52,7 +52,7 @@ class TaggedSongs:
 
     def rejects(self, file: IO[str], *, begin: bool = True) -> Reject:
         """Begin a table of rejected files in a file, or go on with it."""
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)
         if begin:
             writer.writerow([*REJECT_COLUMNS, "file"])
 

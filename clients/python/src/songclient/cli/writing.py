@@ -17,7 +17,8 @@ Write = Callable[[Iterable[Song]], str]
 
 def _csv(songs: Iterable[Song]) -> str:
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows([cell(song) for cell in _CELLS.values()] for song in songs)
+    # Lines end as in RFC 4180: with any other end, the writer would not quote a cell with a lone "\r".
+    csv.writer(out).writerows([cell(song) for cell in _CELLS.values()] for song in songs)
     return out.getvalue()
 
 
@@ -106,7 +107,7 @@ _CELLS: Final[dict[str, Callable[[Song], str]]] = {
 """The columns of a table, and what is in them; a table in them is read to the letter."""
 
 WRITERS: Final[dict[str, tuple[str, Write]]] = {
-    "csv": (",".join(_CELLS) + "\n", _csv),
+    "csv": (",".join(_CELLS) + "\r\n", _csv),
     "jsonl": ("", _jsonl),
     "m3u": ("#EXTM3U\n", _m3u),
 }
