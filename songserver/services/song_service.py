@@ -118,13 +118,15 @@ class SongService(SearchMethods, BulkMethods, DuplicateMethods):
         after = self._page_tokens.read(request) if request.page_token else None
         order = Order(request.order_by, request.descending)
         page = await self._lists.page(request.filter, order, size, after=after, skip=skip)
-        if skip and not page.songs:
+        response = page.response
+        if skip and not response.songs:
             raise _bad_page_number(f"page {request.page_number} is past the last page")
-        total, estimated = await self._lists.total(request.filter, exact=request.exact_total)
-        token = self._page_tokens.write(request, page.next_position) if page.next_position else ""
-        return pb.ListSongsResponse(
-            songs=page.songs, next_page_token=token, total_size=total, total_size_estimated=estimated
+        response.total_size, response.total_size_estimated = await self._lists.total(
+            request.filter, exact=request.exact_total
         )
+        if page.next_position:
+            response.next_page_token = self._page_tokens.write(request, page.next_position)
+        return response
 
     def ImportSongs(
         self, requests: AsyncIterator[pb.ImportSongsRequest], call: Call

@@ -7,9 +7,10 @@ from cachetools import TTLCache
 
 from songs.v1 import song_pb2
 from songs.v1.song_pb2 import Song, SongFilter, SongOrder
-from songserver.paging import fitting
+from songs.v1.song_service_pb2 import ListSongsResponse
+from songserver.paging import PAGE_BYTES
 from songserver.storage.mongo import Document, Mongo
-from songserver.storage.song_documents import LISTED, date_number, to_song
+from songserver.storage.song_documents import LISTED, date_number
 from songserver.text import folded
 
 COUNT_BOUND = 1000
@@ -35,7 +36,8 @@ class Order(NamedTuple):
 class SongPage(NamedTuple):
     """Some songs of a list."""
 
-    songs: list[Song]
+    response: ListSongsResponse
+    """The songs. (Parsed where they are to be, which takes a third of the time of putting them there.)"""
     next_position: list[str | int]
     """Where the list goes on, for `after`; empty at its end."""
 
@@ -70,9 +72,15 @@ class SongLists:
         cursor = self._songs.find({"$and": conditions}, projection).sort(sort).skip(skip).limit(size + 1)
         async with self._mongo.room():
             documents = await cursor.to_list()
-        songs = fitting([to_song(document) for document in documents[:size]])
-        more = len(documents) > len(songs)
-        return SongPage(songs, _position(documents[len(songs) - 1], key) if more else [])
+        response = ListSongsResponse()
+        room = PAGE_BYTES
+        for document in documents[:size]:
+            room -= len(document["message"])
+            if room < 0 and response.songs:
+                break
+            response.songs.add().MergeFromString(document["message"])
+        shown = len(response.songs)
+        return SongPage(response, _position(documents[shown - 1], key) if len(documents) > shown else [])
 
     async def total(self, selected: SongFilter, *, exact: bool) -> tuple[int, bool]:
         """Counts the songs that are selected.
