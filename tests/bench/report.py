@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tests.bench.contestants import OPERATIONS, OURS
 from tests.bench.load import Sample
 from tests.bench.ratios import Target
-from tests.bench.tables import table
+from tests.bench.tables import table, verdict
 
 MEMORY_AT_REST = 80.0
 """MB that the largest process of our server may hold at rest."""
@@ -117,7 +117,7 @@ def _targets_table(results: Results, targets: Sequence[Target]) -> str:
             continue
         value = median(values)
         spread = f"{value:.2f} ({min(values):.2f} to {max(values):.2f})"
-        rows.append((target.ratio.name, wanted, spread, _verdict(reached=target.is_reached(value))))
+        rows.append((target.ratio.name, wanted, spread, verdict(reached=target.is_reached(value))))
     for name in dict.fromkeys(start.contestant for start in results.starts):
         if name.startswith(OURS) and ":" not in name:
             starts = [start for start in results.starts if start.contestant == name]
@@ -125,8 +125,8 @@ def _targets_table(results: Results, targets: Sequence[Target]) -> str:
             at_rest = (f"memory of a worker at rest: {name}", f"under {MEMORY_AT_REST:g} MB", f"{memory:.0f} MB")
             start_time = (f"start with MongoDB there: {name}", f"under {START:g} s", f"{seconds:.2f} s")
             rows += [
-                (*at_rest, _verdict(reached=memory < MEMORY_AT_REST)),
-                (*start_time, _verdict(reached=seconds < START)),
+                (*at_rest, verdict(reached=memory < MEMORY_AT_REST)),
+                (*start_time, verdict(reached=seconds < START)),
             ]
     return table(("what", "wanted", "measured: median (rounds)", ""), rows)
 
@@ -179,7 +179,3 @@ def _median(samples: Iterable[Sample], name: str, operation: str, level: int, qu
     wanted = (name, operation, level)
     found = [getattr(one, quantity) for one in samples if (one.contestant, one.operation, one.in_flight) == wanted]
     return median(found) if found else None
-
-
-def _verdict(*, reached: bool) -> str:
-    return "reached" if reached else "**not reached**"

@@ -33,9 +33,7 @@ class Ground:
 @contextmanager
 def ground(wanted: Iterable[Contestant], songs: int) -> Iterator[Ground]:
     """Builds what is to be measured, and the catalogue that it serves."""
-    # What is started here ends here, also when make is interrupted or a CI job is cancelled.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
-    OUT.mkdir(exist_ok=True)
+    begin()
     build_loadgen()
     skipped = {}
     able = []
@@ -51,6 +49,12 @@ def ground(wanted: Iterable[Contestant], songs: int) -> Iterator[Ground]:
         with running(ours()[0], filled) as server:
             token = sign_in(server.address)
         yield Ground(filled, token, tuple(able), skipped)
+
+
+def begin() -> None:
+    """Has what is started here end here, also when make is interrupted or a CI job is cancelled."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))
+    OUT.mkdir(exist_ok=True)
 
 
 def machine() -> dict[str, str | int]:

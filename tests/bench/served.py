@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,7 +44,7 @@ class Catalogue:
     """What every server is told."""
     mongod: psutil.Process
     client: MongoClient[Document]
-    last: str
+    last: str = ""
     """The id of the song that was made last: ids are in the order of creation."""
 
     def arguments(self, operation: str) -> list[str]:
@@ -61,6 +61,19 @@ class Catalogue:
 @contextmanager
 def catalogue(songs: int) -> Iterator[Catalogue]:
     """Runs a mongod with as many songs, in our documents and in the peers'."""
+    with empty() as place:
+        populate(place.environment, songs)
+        songs_made = [to_song(document) for document in place.client.songs.songs.find({}, FULL)]
+        for start in range(0, len(songs_made), BATCH):
+            place.client.peers.songs.insert_many(map(_of_peers, songs_made[start : start + BATCH]))
+        _index(place.client.peers)
+        _write_arguments(songs_made, place.directory)
+        yield replace(place, last=max(song.id for song in songs_made))
+
+
+@contextmanager
+def empty() -> Iterator[Catalogue]:
+    """Runs a mongod without songs."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="song-bench-")))
         mongod = EmbeddedMongo(directory / "mongodb")
@@ -74,22 +87,20 @@ def catalogue(songs: int) -> Iterator[Catalogue]:
             "SONGSERVER_LOG_LEVEL": "warning",
             "SONGSERVER_ACCESS_TOKEN_LIFETIME": "86400",
         }
-        subprocess.run(
-            [BIN / "songserver", "populate", "--songs", str(songs), "--users", "1", "--password", PASSWORD],
-            env=environment,
-            check=True,
-            timeout=30 + songs / 500,
-            stdout=subprocess.DEVNULL,
-        )
-        client = stack.enter_context(MongoClient[Document](uri))
-        songs_made = [to_song(document) for document in client.songs.songs.find({}, FULL)]
-        for start in range(0, len(songs_made), BATCH):
-            client.peers.songs.insert_many(map(_of_peers, songs_made[start : start + BATCH]))
-        _index(client.peers)
-        _write_arguments(songs_made, directory)
         assert mongod.pid
-        last = max(song.id for song in songs_made)
-        yield Catalogue(directory, environment, psutil.Process(mongod.pid), client, last)
+        client = stack.enter_context(MongoClient[Document](uri))
+        yield Catalogue(directory, environment, psutil.Process(mongod.pid), client)
+
+
+def populate(environment: Mapping[str, str], songs: int) -> None:
+    """Invents songs, and a user who may do everything that is measured."""
+    subprocess.run(
+        [BIN / "songserver", "populate", "--songs", str(songs), "--users", "1", "--password", PASSWORD],
+        env=environment,
+        check=True,
+        timeout=30 + songs / 500,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _of_peers(song: Song) -> Document:

@@ -10,6 +10,11 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def verdict(*, reached: bool) -> str:
+    """Says whether what was wanted is reached."""
+    return "reached" if reached else "**not reached**"
+
+
 def write_into(path: Path, text: str, name: str) -> None:
     """Puts a text between the markers of a table in a file."""
     begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
