@@ -3,7 +3,8 @@
 #   make test    all tests
 #   make bench   the song server beside what you would have used instead
 # (run, test, fuzz and load with ENGINE=envoy: calls are carried by Envoy, and it is installed)
-# and for who works on it: setup, lint, fuzz, audit, protos, lock, load, bench-short, bench-accounts, bench-catalogue, bench-record, clean.
+# and for who works on it: setup, lint, fuzz, audit, protos, lock, load, bench-short, bench-accounts, bench-catalogue,
+# bench-record, clean.
 
 PYTHON ?= python3
 VENV := .venv

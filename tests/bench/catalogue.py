@@ -28,11 +28,12 @@ from songs.v1.song_service_pb2_grpc import SongServiceStub
 from tests.bench.contestants import OUT, ROOT, WORKERS, of_engine
 from tests.bench.load import sign_in
 from tests.bench.run import begin, machine, say
+from tests.bench.scale.drawing import draw
 from tests.bench.scale.loading import CACHE, MONGOIMPORT, enlarge_cache, import_file, in_turns
 from tests.bench.scale.measures import Fact, Timing, Work
 from tests.bench.scale.questions import misspelt, searches
 from tests.bench.scale.reading import Caller, Metadata, search_text, skip_pages
-from tests.bench.scale.report import draw, markdown
+from tests.bench.scale.report import markdown
 from tests.bench.scale.results import Results
 from tests.bench.scale.sizes import sizes
 from tests.bench.scale.streaming import export, find_duplicates

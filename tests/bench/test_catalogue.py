@@ -1,6 +1,7 @@
 """The catalogue is measured at scale: all of it runs, and what it says follows from what was measured."""
 
 import csv
+import importlib.util
 import json
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import pytest
 
 from tests.bench.scale.loading import MONGOIMPORT, SONGCTL, TURNS
 from tests.bench.scale.measures import Fact, Timing, Work, percentile, timed
-from tests.bench.scale.report import draw, markdown
+from tests.bench.scale.report import markdown
 from tests.bench.scale.results import Results, Verdict, verdicts
 
+NO_PICTURES = "matplotlib comes with `make bench` only"
 COLUMNS = "title artist album album_artist duration_seconds year genre style label".split()
 
 
@@ -32,6 +34,7 @@ def real(tmp_path: Path) -> Path:
 
 
 @pytest.mark.alone
+@pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason=NO_PICTURES)
 def test_it_runs_to_its_end(real: Path, tmp_path: Path) -> None:
     out = tmp_path / "catalogue.json"
     done = subprocess.run(
@@ -55,6 +58,7 @@ def test_it_runs_to_its_end(real: Path, tmp_path: Path) -> None:
     assert "### What should be reached" in done.stdout
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("matplotlib"), reason=NO_PICTURES)
 def test_without_real_songs_it_says_what_to_do(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.catalogue", "--from", tmp_path / "none.csv"],
@@ -132,10 +136,11 @@ def test_what_is_reached_follows_from_what_was_measured() -> None:
 
 
 def test_it_is_told_and_drawn_as_it_was_kept(tmp_path: Path) -> None:
+    drawing = pytest.importorskip("tests.bench.scale.drawing", reason=NO_PICTURES, exc_type=ImportError)
     kept = Results.from_json(json.loads(json.dumps(results_of(20.0, 20_000).as_json())))
 
     told = markdown(kept)
-    draw(kept, tmp_path / "drawing.png")
+    drawing.draw(kept, tmp_path / "drawing.png")
 
     assert (
         "| search: 1 word | 1 / 2 / 20 (10) | 3 / 6 / 20 (10) | 3.00 / 1.00 | $text: 18 / 7 / 8 (10) | 6.0 "

@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 TEXT_SEARCH = "$text"
 SKIP = "skip"
+BESIDE = (TEXT_SEARCH, SKIP)
+"""What is measured beside ours."""
 SEARCH = "search: "
 COUNT_EXACT = "count: all, exact"
 PAGE = 50
