@@ -78,6 +78,9 @@ class Listener(Protocol):
     def hear(self, change: Change) -> None:
         """Takes a change, at once."""
 
+    async def pass_on(self) -> None:
+        """Tells others of what it has heard. No further change comes before it has."""
+
     def end(self, error: SongServerError) -> None:
         """Hears why there will be no more."""
 
@@ -182,9 +185,12 @@ class SongChanges:
                     raise ResumeTokenExpired
                 change = await _next(stream)
                 if change:
-                    for listener in list(self._listeners):
+                    for listener in self._listeners:
                         listener.hear(change)
                 self.position = _position(stream)
+                if change:
+                    for listener in list(self._listeners):
+                        await listener.pass_on()
                 await breath.take()
 
     def _end(self, error: SongServerError, opened: asyncio.Future[None]) -> None:
