@@ -194,8 +194,12 @@ class Settings(BaseModel):
     @property
     def connection_streams(self) -> int:
         """Calls in flight on one connection at the most, wherever that is said."""
-        # It is we who refuse calls, and health checks have room.
-        return self.max_connection_streams or self.max_calls + self.max_watches + 100
+        return self.max_connection_streams or self.calls_at_once
+
+    @property
+    def calls_at_once(self) -> int:
+        """Calls in flight in a worker that an engine lets through: it is we who refuse more, and health has room."""
+        return self.max_calls + self.max_watches + 100
 
     @model_validator(mode="after")
     def _a_unix_socket_has_one_worker(self) -> "Settings":

@@ -41,6 +41,9 @@ def make_server(settings: Settings, *, shares_port: bool = False) -> aio.Server:
             ("grpc.max_metadata_size", settings.max_metadata_bytes),
             ("grpc.absolute_max_metadata_size", settings.max_metadata_bytes),
             ("grpc.max_concurrent_streams", settings.connection_streams),
+            # Of calls that wait for Python gRPC would cancel some over 1,000 at random, and all over 3,000.
+            ("grpc.server.max_pending_requests", settings.calls_at_once),
+            ("grpc.server.max_pending_requests_hard_limit", settings.calls_at_once),
             # Clients may ping a connection as often as every 10 s, with calls on it or without.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
