@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from songclient import InvalidDataFormat, Privilege, ServerUnavailable, Song, SongChange, SongClient, SongFilter
-from songserver.testing import PASSWORD, running_server
+from songserver.testing import running_server
 from tests.client.conftest import song
+from tests.conftest import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,8 +59,8 @@ def test_a_watch_outlives_a_server(open_client: OpenClient, song_server_settings
         listening.start()
     with running_server(song_server_settings.model_copy(update={"listen": address})) as second:
         assert second.address == address
-        with SongClient(address, username="editor", password=PASSWORD) as other:
-            other.create_song(song(2))
+        # A client with the same options would share the connection, and hear that it was refused a moment ago.
+        Caller.sign_in(second, username, password).create(song(2).title)
         listening.join(30)
         told.close()  # type: ignore[attr-defined]
 

@@ -189,7 +189,8 @@ class OwnMongod:
         """Starts it, on the data that it had."""
         command = [str(find_mongod()), "--dbpath", str(self._directory), "--port", str(self._port)]
         command += ["--replSet", "own", "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
-        command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"]
+        # It cuts its oplog at checkpoints only, which it makes every minute by itself.
+        command += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64", "--syncdelay", "1"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 

@@ -87,6 +87,7 @@ def test_a_watch_ends_cleanly_when_mongodb_stays_away_and_goes_on_by_its_token(
     own_mongod: OwnMongod, away: SongServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(song_changes, "PATIENCE", 1.0)
+    monkeypatch.setattr(song_changes, "ANSWER_TIME", 1.5)
     editor = Caller.new(away, PRIVILEGE_EDITOR)
     artist = f"Artist {secrets.token_hex(6)}"
     with watching(editor, artist=artist) as watch:
@@ -99,6 +100,38 @@ def test_a_watch_ends_cleanly_when_mongodb_stays_away_and_goes_on_by_its_token(
     own_mongod.start()
     song = create_when_it_is_back(editor, f"After {artist}", artist)
     with watching(editor, watch.token, artist=artist) as watch:
+        assert watch.next()[:2] == ("CREATED", song)
+
+
+@pytest.mark.alone
+def test_who_was_away_for_longer_than_mongodb_remembers_is_told_to_list_again(
+    own_mongod: OwnMongod, away: SongServer
+) -> None:
+    editor = Caller.new(away, PRIVILEGE_EDITOR)
+    artist = f"Artist {secrets.token_hex(6)}"
+    with watching(editor, artist=artist) as watch:
+        token = watch.token
+        editor.create(artists=[artist])
+        missed = watch.next().token
+    with pymongo.MongoClient[dict[str, Any]](own_mongod.uri) as client:
+        oplog = client.local["oplog.rs"]
+        (last,) = oplog.find().sort("$natural", -1).limit(1)
+
+        def is_cut() -> bool:
+            client["other"]["things"].insert_many([{"filler": bytes(4_000_000)} for _ in range(4)])
+            (first,) = oplog.find().sort("$natural", 1).limit(1)
+            return bool(first["ts"] > last["ts"])
+
+        until(is_cut)
+        client.drop_database("other")
+
+    for expired in (token, missed):
+        request = WatchSongsRequest(resume_token=expired, filter=SongFilter(artist=artist))
+        told = failure(editor.songs.WatchSongs, request)
+        assert (told.code, told.status) == ("RESUME_TOKEN_EXPIRED", grpc.StatusCode.FAILED_PRECONDITION)
+        assert "list again, then watch anew" in told.message
+    with watching(editor, artist=artist) as watch:
+        song = editor.create("Again", artists=[artist])
         assert watch.next()[:2] == ("CREATED", song)
 
 
