@@ -16,8 +16,8 @@ from tests.bench.servers import MEGABYTE, cpu_seconds, family
 
 T = TypeVar("T")
 
-CALLS = 200
-"""Calls of a kind, of which the 99th percentile leaves out the two slowest."""
+CALLS = 150
+"""Calls of a kind, of which the 99th percentile leaves out the slowest."""
 LEAST_CALLS = 5
 WARM_UP = 5
 """Calls before, which do not count."""
