@@ -1,7 +1,7 @@
 """`make bench-catalogue`: the catalogue at scale, measured with a tenth of the songs and with all of them.
 
-    python -m tests.bench.catalogue [--songs 1000000] [--engine grpcio] [--seconds 4]    measures, prints, draws
-    python -m tests.bench.catalogue --table                             puts the last run into docs/catalogue.md
+    python -m tests.bench.catalogue [--songs 1000000] [--engine grpcio] [--seconds 3]    measures, prints, draws
+    python -m tests.bench.catalogue --table                                              puts it into docs/catalogue.md
 
 The songs are synthetic: made of the words and names of ../shared/data/songs.csv (or --from) by a fixed seed. A mongod
 of its own with a cache of 2 GB, a server as it is served, real sockets, one call at a time. Beside searches `$text`
@@ -71,9 +71,8 @@ class Questions:
         return cls({**asked, **misspelt(songs)}, typed, genres)
 
 
-def measure(corpus: Corpus, engine: str, songs: int, seconds: float) -> Results:
+def measure(results: Results, corpus: Corpus, engine: str, songs: int, seconds: float) -> None:
     """Measures all of it, calls of each kind for so many seconds at the most."""
-    results = Results(circumstances(engine, songs))
     with empty() as place:
         enlarge_cache(place)
         contestant = of_engine(engine)[0]
@@ -97,7 +96,6 @@ def measure(corpus: Corpus, engine: str, songs: int, seconds: float) -> Results:
                 with step(f"import of {rows:,} songs"):
                     results.add([import_file(server, place, path, rows=rows, songs=there)])
                 results.add(measure_with(server, place, questions, there, seconds))
-    return results
 
 
 def measure_with(
@@ -162,7 +160,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The catalogue at scale.")
     parser.add_argument("--songs", type=int, default=SONGS, help=f"{LEAST_SONGS} or more")
     parser.add_argument("--engine", choices=list(WORKERS), default="grpcio")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of calls of one kind, at the most")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of calls of one kind, at the most")
     parser.add_argument("--from", dest="real", type=Path, default=REAL_SONGS, help="the table of real songs")
     parser.add_argument("--out", type=Path, default=SAVED, help="where what is measured goes")
     parser.add_argument("--table", action="store_true", help="measure nothing, put the last run into docs/catalogue.md")
@@ -181,8 +179,12 @@ def main() -> int:
             f"the songs are made of the words of real ones, and these cannot be read: {error}\nsay where: --from FILE"
         )
     begin()
-    results = measure(corpus, options.engine, options.songs, options.seconds)
-    options.out.write_text(json.dumps(results.as_json(), indent=1))
+    results = Results(circumstances(options.engine, options.songs))
+    try:
+        measure(results, corpus, options.engine, options.songs, options.seconds)
+    finally:
+        # Also what breaks off has measured something.
+        options.out.write_text(json.dumps(results.as_json(), indent=1))
     draw(results, options.out.with_suffix(".png"))
     say(markdown(results))
     return 0
