@@ -134,6 +134,11 @@ def matches(song: Song, query: Query) -> list[FieldMatch]:
 
 def ranges_in(text: str, query: Query) -> list[TextRange]:
     """Gives the parts of a text that the words of a query match, in their order."""
+    if text.isascii():
+        # Most of a song's texts have none of the words, which this tells ten times as quickly.
+        letters = text.lower().replace("'", "")
+        if not any(word in letters for term in query.terms for word in (term.letters, *term.near)):
+            return []
     spans = sorted(span for word in scan(text) for term in query.terms for span in _spans(word, term))
     ranges: list[TextRange] = []
     for span in spans:

@@ -22,22 +22,30 @@ class PageTokens:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def write(self, request: Message, position: list[str | int]) -> str:
-        """Gives the token that continues the request's query after a position."""
-        return self._serializer(request).dumps(position)
+    def write(self, request: Message, position: list[str | int], *, form: str = "") -> str:
+        """Gives the token that continues the request's query after a position.
+
+        Args:
+            request: The query.
+            position: Where it goes on.
+            form: What the position is made of, where that has changed: tokens of another form are not read.
+        """
+        return self._serializer(request, form).dumps(position)
 
     def writer(self, request: Message) -> Callable[[list[str | int]], str]:
         """Gives what `write` does for one query, for who writes many tokens of it."""
         return self._serializer(request).dumps
 
-    def read(self, request: Message, field: Literal["page_token", "resume_token"] = "page_token") -> list[Any]:
+    def read(
+        self, request: Message, field: Literal["page_token", "resume_token"] = "page_token", *, form: str = ""
+    ) -> list[Any]:
         """Gives the position in a request's token.
 
         Raises:
             InvalidDataFormat: If it is no token of ours, or one of another query.
         """
         try:
-            position: list[Any] = self._serializer(request).loads(getattr(request, field))
+            position: list[Any] = self._serializer(request, form).loads(getattr(request, field))
         except BadData as error:
             raise InvalidDataFormat(
                 f"{field} does not continue this query: give the last one that was answered, with the same filter",
@@ -45,13 +53,13 @@ class PageTokens:
             ) from error
         return position
 
-    def _serializer(self, request: Message) -> URLSafeSerializer:
+    def _serializer(self, request: Message, form: str = "") -> URLSafeSerializer:
         query = type(request)()
         query.CopyFrom(request)
         for name in NOT_THE_QUERY:
             if name in query.DESCRIPTOR.fields_by_name:
                 query.ClearField(name)
-        salt = request.DESCRIPTOR.full_name.encode() + query.SerializeToString(deterministic=True)
+        salt = f"{request.DESCRIPTOR.full_name}{form}".encode() + query.SerializeToString(deterministic=True)
         return URLSafeSerializer(self._secret, salt=salt)
 
 

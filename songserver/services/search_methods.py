@@ -5,12 +5,15 @@
 from songs.v1 import song_overview_pb2 as overview_pb
 from songs.v1 import song_service_pb2 as pb
 from songs.v1.song_service_pb2_grpc import SongServiceServicer
-from songserver.matching import matches
+from songserver.matching import Rank, matches
 from songserver.paging import PageTokens, page_size_of
 from songserver.rpc import DEADLINE_MARGIN, Call
 from songserver.storage.song_counts import SongCounts
 from songserver.storage.song_search import SongSearch
 from songserver.storage.song_suggestions import SongSuggestions
+
+POSITION = " ".join(Rank._fields)
+"""What the page tokens of a search have in them: those of servers that ranked otherwise are none."""
 
 
 class SearchMethods(SongServiceServicer):
@@ -23,11 +26,12 @@ class SearchMethods(SongServiceServicer):
 
     async def SearchSongs(self, request: pb.SearchSongsRequest, call: Call) -> pb.SearchSongsResponse:
         size = page_size_of(request.page_size, default=20, most=100)
-        after = self._page_tokens.read(request) if request.page_token else None
+        after = self._page_tokens.read(request, form=POSITION) if request.page_token else None
         found = await self._search.page(request.query, request.filter, size, after=after)
+        goes_on = found.next_position
         return pb.SearchSongsResponse(
             results=[pb.SearchResult(song=song, matches=matches(song, found.query)) for song in found.songs],
-            next_page_token=self._page_tokens.write(request, found.next_position) if found.next_position else "",
+            next_page_token=self._page_tokens.write(request, goes_on, form=POSITION) if goes_on else "",
             forgiving=found.forgiving,
         )
 

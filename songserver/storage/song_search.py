@@ -6,6 +6,7 @@ rarest word of a query leads; songs without the others are passed over. What is 
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -21,7 +22,11 @@ from songserver.storage.song_lists import to_query
 from songserver.storage.vocabulary import LAST_CHARACTER, Vocabulary
 
 CANDIDATES = 200
-"""The most popular songs that match, which are ranked."""
+"""The most popular songs that match, which are ranked. Where words are rarely together, fewer: see `_candidates`."""
+FEWEST_CANDIDATES = 20
+"""So many are ranked wherever so many match: a page."""
+LOOKED_AT = 1500
+"""Songs of the leading word that are looked at to find more than these."""
 TITLE_CANDIDATES = 50
 """Songs whose title begins with the query, which are ranked however unpopular they are."""
 TITLES_LOOKED_AT = 1000
@@ -30,8 +35,6 @@ BEGINNING_WORDS = 100
 """Words for which the beginning of a word stands."""
 NEAR_WORDS = 20
 """Words for which one with wrong letters stands."""
-LEADERS = 4
-"""The longest words of a query, of which the rarest leads the search."""
 FEW = 3
 """Letters are forgiven where fewer songs are found."""
 FILTERED = 2000
@@ -41,6 +44,18 @@ SEARCH_INDEX = "search"
 _ISRC_BEGINNING = re.compile(r"[a-z]{2}[a-z0-9]{3}[0-9]{1,7}")
 """ISRCs are found from their sixth character on: the first five are those of very many, and of words too."""
 _RANKED = {"words": True, "ends": True, "popularity": True, "keys.title": True}
+
+
+class Among(NamedTuple):
+    """Which songs are searched."""
+
+    condition: Document
+    is_few: bool
+    """Whether these are few, by one of the conditions."""
+    share: float
+    """About which part of all songs they are."""
+    there: int
+    """About how many songs there are in all."""
 
 
 class Expansion(NamedTuple):
@@ -129,49 +144,56 @@ class SongSearch:
 
     async def _in_room(self, query: Query, condition: Document, *, forgiving: bool) -> Ranked:
         async with self._mongo.room():
-            ranks = await self._find(query, condition)
+            among, words = await asyncio.gather(self._among(condition), asyncio.gather(*map(self._expand, query.terms)))
+            ranks = await self._find(query, words, among)
             if forgiving and len(ranks) < FEW:
-                terms = await asyncio.gather(*(self._forgiven(term, found=bool(ranks)) for term in query.terms))
-                meant = query._replace(terms=terms)
-                more = await self._find(meant, condition) if any(term.near for term in terms) else []
-                if len(more) > len(ranks):
-                    return Ranked(meant, more, forgiving=True)
+                # A word that songs have is meant as it was typed, unless nothing has it together with the others.
+                rare = [word.term for word in words if word.songs < FEW]
+                for suspects in (rare,) if ranks else (rare, query.terms):
+                    forgiven = await asyncio.gather(*(self._forgiven(word, suspects) for word in words))
+                    meant = query._replace(terms=[word.term for word in forgiven])
+                    more = await self._find(meant, forgiven, among) if forgiven != words else []
+                    if len(more) > len(ranks):
+                        return Ranked(meant, more, forgiving=True)
             return Ranked(query, ranks, forgiving=False)
 
-    async def _forgiven(self, term: Term, *, found: bool) -> Term:
-        """Gives a word of the query with those that it may have been meant to be."""
-        if found and (await self._expand(term)).songs >= FEW:
-            # A word that many songs have is meant as it was typed, unless nothing has it together with the others.
-            return term
-        return term._replace(near=await self._vocabulary.near(term.letters, NEAR_WORDS))
+    async def _forgiven(self, word: Expansion, suspects: Sequence[Term]) -> Expansion:
+        """Gives a word of the query with those that it may have been meant to be, if it is one of the suspects."""
+        near = await self._vocabulary.near(word.term.letters, NEAR_WORDS) if word.term in suspects else []
+        if not near:
+            return word
+        return word._replace(
+            term=word.term._replace(near={each.word: each.errors for each in near}),
+            words=[*word.words, *(each.word for each in near)],
+            songs=word.songs + sum(each.songs for each in near),
+        )
 
-    async def _find(self, query: Query, condition: Document) -> list[Rank]:
+    async def _find(self, query: Query, words: Sequence[Expansion], among: Among) -> list[Rank]:
         """Finds and ranks what has all words of a query."""
-        if not query.terms:
+        if not words:
             return []
-        if await self._are_few(condition):
-            few = self._songs.find(condition | _having(query.terms), _RANKED).batch_size(FILTERED)
+        if among.is_few:
+            few = self._songs.find(among.condition | _having(query.terms), _RANKED).batch_size(FILTERED)
             return _ranks(await few.to_list(), query)
-        leaders = sorted(query.terms, key=lambda term: len(term.letters), reverse=True)[:LEADERS]
-        leader = min(await asyncio.gather(*map(self._expand, leaders)), key=lambda expansion: expansion.songs)
-        found = await self._most_popular(leader, query, condition)
-        if len(found) == CANDIDATES or not leader.is_all:
+        leader = min(words, key=lambda word: word.songs)
+        others = [word for word in words if word is not leader]
+        most = _candidates(leader, others, among)
+        led = {"words": {"$in": leader.words}} | among.condition | _having([word.term for word in others])
+        cursor = self._songs.find(led, _RANKED).hint(SEARCH_INDEX).sort("popularity", DESCENDING)
+        found = await cursor.limit(most).batch_size(most).to_list()
+        if len(found) == most or not leader.is_all:
             # There may be others.
-            found += await self._by_title(query.phrase, condition)
+            found += await self._by_title(query.phrase, among.condition)
         return _ranks(found, query)
 
-    async def _are_few(self, condition: Document) -> bool:
-        """Whether few songs meet one of the conditions, which its index tells."""
+    async def _among(self, condition: Document) -> Among:
+        """Tells about how many songs are searched, by the indexes of each of the conditions."""
+        there = await self._songs.estimated_document_count()
+        most = max(FILTERED + 1, there // 50)
         alone = [{field: value} for field, value in condition.items()]
-        counts = await asyncio.gather(*(self._songs.count_documents(each, limit=FILTERED + 1) for each in alone))
-        return any(count <= FILTERED for count in counts)
-
-    async def _most_popular(self, leader: Expansion, query: Query, condition: Document) -> list[Document]:
-        """Gives the most popular songs that have all words."""
-        others = [term for term in query.terms if term is not leader.term]
-        led = {"words": {"$in": leader.words}} | condition | _having(others)
-        cursor = self._songs.find(led, _RANKED).hint(SEARCH_INDEX).sort("popularity", DESCENDING)
-        return await cursor.limit(CANDIDATES).batch_size(CANDIDATES).to_list()
+        counts = await asyncio.gather(*(self._songs.count_documents(each, limit=most) for each in alone))
+        shares = (count / max(1, there) for count in counts)
+        return Among(condition, any(count <= FILTERED for count in counts), math.prod(shares), there)
 
     async def _expand(self, term: Term) -> Expansion:
         """Gives the words that songs have for a word of the query."""
@@ -179,8 +201,8 @@ class SongSearch:
             known = await self._vocabulary.known(term.letters)
         else:
             known = await self._vocabulary.beginning_with(term.letters, BEGINNING_WORDS)
-        words = {term.letters, *(word for word, _ in known), *term.near}
-        songs = sum(songs for _, songs in known) + len(term.near)
+        words = {term.letters, *(word for word, _ in known)}
+        songs = sum(songs for _, songs in known)
         if _ISRC_BEGINNING.fullmatch(term.letters):
             isrcs = await self._isrcs(term.letters.upper())
             words.update(isrcs)
@@ -206,6 +228,14 @@ class SongSearch:
         ]
         stages = [*looked_at, {"$match": condition}, {"$limit": TITLE_CANDIDATES}, {"$project": _RANKED}]
         return await (await self._songs.aggregate(stages)).to_list()
+
+
+def _candidates(leader: Expansion, others: Sequence[Expansion], among: Among) -> int:
+    """Gives how many songs are ranked: the fewer, the more of the leading word's songs it takes to find each."""
+    if leader.songs <= LOOKED_AT:
+        return CANDIDATES
+    share = among.share * math.prod(min(1, word.songs / among.there) for word in others)
+    return max(FEWEST_CANDIDATES, min(CANDIDATES, round(LOOKED_AT * share)))
 
 
 def _ranks(documents: Iterable[Document], query: Query) -> list[Rank]:

@@ -47,6 +47,16 @@ class Known(NamedTuple):
     """About how many."""
 
 
+class Near(NamedTuple):
+    """A word that songs have, and that may have been meant."""
+
+    word: str
+    errors: int
+    """How many letters are wrong."""
+    songs: int
+    """About how many have it."""
+
+
 class _Noted:
     """What this process has noted of a word."""
 
@@ -104,15 +114,13 @@ class Vocabulary:
         cursor = self._words.find(query, {"songs": True}).sort([("reach", DESCENDING), ("songs", DESCENDING)])
         return [Known(document["_id"], document["songs"]) async for document in cursor.limit(most)]
 
-    async def near(self, letters: str, most: int) -> dict[str, int]:
-        """Gives words that are these letters, or begin with them, but for a few wrong, missing or additional ones.
-
-        Returns:
-            Each word with how many letters are wrong, the nearest first; none that has nothing wrong.
+    async def near(self, letters: str, most: int) -> list[Near]:
+        """Gives words that are these letters, or begin with them, but for a few wrong, missing or additional ones, the
+        nearest first; none that has nothing wrong.
         """
         allowed = errors_allowed(letters)
         if not allowed:
-            return {}
+            return []
         cursor = self._words.find({"near": {"$in": neighbours(letters)}}, {"songs": True}).limit(NEAR_CANDIDATES)
         found = []
         for document in await cursor.to_list():
@@ -120,7 +128,7 @@ class Vocabulary:
             whole, begun = _errors(letters, word, allowed)
             if 0 < begun <= allowed:
                 found.append((begun, whole, -document["songs"], word))
-        return {word: begun for begun, _, _, word in sorted(found)[:most]}
+        return [Near(word, begun, -songs) for begun, _, songs, word in sorted(found)[:most]]
 
     async def renew(self, songs: Mapping[str, int], reach: Mapping[str, int], began: float) -> None:
         """Makes true what is noted.

@@ -102,6 +102,13 @@ def test_what_is_as_typed_comes_first(reader: Caller) -> None:
     assert answer.forgiving
 
 
+def test_a_word_that_songs_have_is_forgiven_where_no_song_has_all_words(reader: Caller) -> None:
+    answer = search(reader, "blue somebody")
+
+    assert [result.song.title for result in answer.results] == ["Glue"]
+    assert answer.forgiving
+
+
 def test_the_whole_word_is_told_where_a_letter_was_forgiven(reader: Caller) -> None:
     (result,) = search(reader, "oran hroizn").results
 

@@ -16,6 +16,8 @@ from songs.v1.song_service_pb2 import (
     SearchSongsRequest,
     UpdateSongRequest,
 )
+from songserver.auth.keys import read_keys
+from songserver.paging import PageTokens
 from songserver.testing import SongServer
 from tests.conftest import Caller, failure, lasting_server
 
@@ -231,6 +233,16 @@ def test_a_token_of_another_query_is_refused(reader: Caller) -> None:
     for query, made in (("orang", token), ("orange", token + "A"), ("orange", "x")):
         refused = failure(reader.songs.SearchSongs, SearchSongsRequest(query=query, page_token=made))
         assert (refused.code, refused.fields) == ("INVALID_DATA_FORMAT", ["page_token"])
+
+
+def test_a_token_of_an_older_server_that_ranked_otherwise_is_refused(server: SongServer, reader: Caller) -> None:
+    request = SearchSongsRequest(query="orange")
+    tokens = PageTokens(read_keys(server.settings.keys_kept_in).page_token_secret)
+    request.page_token = tokens.write(request, [1, 0, -5, "orange horizon", "01890a5d-ac96-774b-bcce-b302099a8057"])
+
+    refused = failure(reader.songs.SearchSongs, request)
+
+    assert (refused.code, refused.fields) == ("INVALID_DATA_FORMAT", ["page_token"])
 
 
 def test_a_page_size_below_0_is_refused(reader: Caller) -> None:

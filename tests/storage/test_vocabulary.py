@@ -15,7 +15,7 @@ from songserver.storage.redirects import Redirects
 from songserver.storage.reindexing import reindex, reindex_if_needed
 from songserver.storage.song_search import SongSearch
 from songserver.storage.songs import NewSong, Songs
-from songserver.storage.vocabulary import ERRORS_FROM, Known, Vocabulary, errors_allowed, neighbours
+from songserver.storage.vocabulary import ERRORS_FROM, Known, Near, Vocabulary, errors_allowed, neighbours
 
 LETTERS = "abcde"
 
@@ -210,7 +210,13 @@ async def test_the_nearest_words_come_first(mongo: Mongo) -> None:
 
     near = await words.near("horizn", 10)
 
-    assert near == {"horizon": 1, "horizons": 1, "horizontal": 1, "orizon": 2, "morizons": 2}
-    assert list(near)[:2] == ["horizon", "horizons"]
-    assert list(await words.near("horizn", 1)) == ["horizon"]
-    assert await words.near("夜空", 10) == {}
+    assert {each.word: each.errors for each in near} == {
+        "horizon": 1,
+        "horizons": 1,
+        "horizontal": 1,
+        "orizon": 2,
+        "morizons": 2,
+    }
+    assert near[:2] == [Near("horizon", 1, 1), Near("horizons", 1, 1)]
+    assert await words.near("horizn", 1) == near[:1]
+    assert await words.near("夜空", 10) == []

@@ -515,7 +515,9 @@ class SearchSongsResponse(_message.Message):
     next_page_token: _builtins.str
     """Give this to get the next page; empty on the last one."""
     forgiving: _builtins.bool
-    """Whether few songs have the words as they were typed, so that letters were forgiven."""
+    """Whether few songs have the words as they were typed, so that letters were forgiven: one of a word with 3 letters or
+    more, two of one with 6 or more, none of a number.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchResult]:
         """The results, the best first."""

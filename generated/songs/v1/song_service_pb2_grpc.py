@@ -193,8 +193,10 @@ class SongServiceServicer:
         or begin a word that is; their order, case, accents and script do not matter. If few songs have them, those are found
         too that have words with a wrong, missing or additional letter. Titles that are the query come first, then those that
         begin with it, matches in the title, in artists, in the album, and others; then whole words before beginnings of
-        words, then what is more popular. Where very many songs match, the best and the 200 most popular of the others are
-        ranked. Songs come without lyrics.
+        words, then what is more popular. Where very many songs match, those are ranked whose titles begin with the query, and
+        of the others the 200 most popular; of words that are seldom together fewer, but not fewer than 20. The beginning of a
+        word stands for the 100 words with the most popular songs that begin so; an ISRC is found from its sixth character on;
+        of Chinese and Japanese, each character and each two that stand together are words. Songs come without lyrics.
         Answers INVALID_DATA_FORMAT (query, page_size, page_token, filter).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
