@@ -7,7 +7,8 @@ other alphabets, so that they are found from their first letter on.)
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from anyascii import anyascii
@@ -16,6 +17,9 @@ LONGEST_WORD = 64
 """Letters of a word that count."""
 MOST_TOKENS = 48
 """Different words, and pairs of CJK characters, by which a song is found: its entries in the search index."""
+REMEMBERED = 4096
+"""Texts whose words are remembered: songs that come together often have artists, albums and genres in common, and each
+title is asked for more than once. At most some MB."""
 
 _WORD = re.compile(r"[a-z0-9]+")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
@@ -78,7 +82,7 @@ def scan(text: str) -> list[Word]:
     return found
 
 
-def words(text: str) -> list[str]:
+def words(text: str) -> Sequence[str]:
     """Gives the words of a text in Latin letters and digits, in their order; a run of CJK characters is one of them."""
     latin = _latin(text)
     if latin is not None:
@@ -86,7 +90,7 @@ def words(text: str) -> list[str]:
     return [name for word in scan(text) if (name := romanized(word))]
 
 
-def tokens(text: str) -> list[str]:
+def tokens(text: str) -> Sequence[str]:
     """Gives what a text is found by, in its order: its words and, of a run of CJK characters, each two that stand
     together, the last one, and the run in Latin letters. So every character begins a token.
     """
@@ -103,11 +107,6 @@ def tokens(text: str) -> list[str]:
     return found
 
 
-def bounded(tokens_of_song: Iterable[str]) -> list[str]:
-    """Gives the tokens that a song is found by, each once: the first ones matter most, so the rest is left out."""
-    return list(dict.fromkeys(tokens_of_song))[:MOST_TOKENS]
-
-
 def pairs(characters: str) -> list[str]:
     """Gives each two characters that stand together."""
     return [characters[at : at + 2] for at in range(len(characters) - 1)]
@@ -118,14 +117,15 @@ def romanized(word: Word) -> str:
     return _NO_WORD.sub("", anyascii(word.letters).lower()) if word.is_cjk else word.letters
 
 
-def _latin(text: str) -> list[str] | None:
+@lru_cache(REMEMBERED)
+def _latin(text: str) -> tuple[str, ...] | None:
     """The words of a text without CJK characters, quickly: what `scan` finds in it. None if it has some."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
         if _CJK.search(text):
             return None
         text = anyascii(text)
-    return _NO_WORD.sub(" ", text.lower().replace("'", "")).split()
+    return tuple(_NO_WORD.sub(" ", text.lower().replace("'", "")).split())
 
 
 def _letters(text: str) -> Iterator[tuple[str, Span, bool]]:

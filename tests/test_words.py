@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songserver.text import canonical
-from songserver.words import LONGEST_WORD, MOST_TOKENS, bounded, romanized, scan, tokens, words
+from songserver.words import LONGEST_WORD, romanized, scan, tokens, words
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
@@ -119,14 +119,6 @@ def test_every_letter_of_a_text_begins_or_continues_a_token(text: str) -> None:
                 assert any(token.startswith(character) for token in found)
         else:
             assert word.letters[:LONGEST_WORD] in found
-
-
-@given(st.lists(st.sampled_from([f"word{number}" for number in range(60)]), max_size=200))
-def test_a_song_has_a_bounded_number_of_tokens_the_first_ones_first(found: list[str]) -> None:
-    kept = bounded(found)
-
-    assert len(kept) == len(set(kept)) == min(MOST_TOKENS, len(set(found)))
-    assert kept == sorted(kept, key=found.index)
 
 
 def test_all_characters_of_unicode_have_places() -> None:
