@@ -1,7 +1,7 @@
 """The collection `songs`, searched for songs that are there more than once.
 
-MongoDB groups all songs, on disk where memory does not do, and tells only what more than one of them has; the songs
-that have it are then read a few groups at a time.
+MongoDB groups the ids of all songs, on disk where memory does not do, and tells only of groups of more than one; their
+songs are then read a few groups at a time.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ class SongDuplicates:
         """
         likeness = LIKENESSES[kind]
         query = {"$and": [to_query(selected), likeness.condition]}
-        async for groups in self._common(query, likeness):
+        async for song_ids in self._alike(query, likeness):
             found = []
-            for songs in await self._read(query, likeness, groups):
+            for songs in await self._read(query, likeness, song_ids):
                 parts = _close(songs, difference) if kind == pb.DUPLICATE_KIND_TITLE_AND_ARTISTS else [songs]
                 found += [_to_group(kind, part) for part in parts if len(part) > 1]
             while found:
@@ -77,30 +77,32 @@ class SongDuplicates:
                 yield fit
                 found = found[len(fit) :]
 
-    async def _common(self, query: Document, likeness: Likeness) -> AsyncIterator[list[Document]]:
-        """Gives what more than one song has in common, for so many songs at a time as can be read at once."""
+    async def _alike(self, query: Document, likeness: Likeness) -> AsyncIterator[list[str]]:
+        """Gives the ids of songs that have something in common, of so many groups at a time as can be read at once."""
         key = {name: f"${field}" for name, field in likeness.key.items()}
-        pipeline = [{"$match": query}, {"$group": {"_id": key, "size": {"$sum": 1}}}, {"$match": {"size": {"$gt": 1}}}]
+        earliest = {"$minN": {"input": "$_id", "n": READ}}
+        pipeline = [
+            {"$match": query},
+            {"$group": {"_id": key, "song_ids": earliest}},
+            {"$match": {"song_ids.1": {"$exists": True}}},
+        ]
         async with self._scans:
             with database_within(SCAN_TIME):
                 cursor = await self._songs.aggregate(pipeline, allowDiskUse=True)
         async with cursor:
-            some: list[Document] = []
-            room = READ
+            some: list[str] = []
             async for group in cursor:
-                if group["size"] > room and some:
+                if some and len(some) + len(group["song_ids"]) > READ:
                     yield some
-                    some, room = [], READ
-                some.append(group["_id"])
-                room -= group["size"]
+                    some = []
+                some += group["song_ids"]
             if some:
                 yield some
 
-    async def _read(self, query: Document, likeness: Likeness, groups: Sequence[Document]) -> list[list[Song]]:
-        """Reads the songs of groups, of each the earliest created first."""
-        either = [{field: group[name] for name, field in likeness.key.items()} for group in groups]
+    async def _read(self, query: Document, likeness: Likeness, song_ids: Sequence[str]) -> list[list[Song]]:
+        """Reads songs, and groups them anew: they may have changed since. The earliest created is first."""
         fields = dict.fromkeys(likeness.key.values(), True)
-        cursor = self._songs.find({"$and": [query, {"$or": either}]}, {**LISTED, **fields}).sort("_id").limit(READ)
+        cursor = self._songs.find({"$and": [{"_id": {"$in": song_ids}}, query]}, {**LISTED, **fields}).sort("_id")
         found: defaultdict[tuple[Any, ...], list[Song]] = defaultdict(list)
         for document in await cursor.to_list():
             found[tuple(_at(document, field) for field in fields)].append(to_song(document))
