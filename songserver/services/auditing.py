@@ -1,5 +1,6 @@
 """What the audit log says of a call. Which methods it has entries of, the contract says: the option `audited`."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,4 +53,5 @@ async def noted(audit: Audit, call: Call, counts: Counter[str], **details: str) 
         # It broke off, and nobody waits for it.
         audit.note_later(ended())
         raise
-    await audit.note(ended())
+    # To its end, also if the caller goes away meanwhile.
+    await asyncio.shield(asyncio.create_task(audit.note(ended())))

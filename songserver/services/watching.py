@@ -108,8 +108,9 @@ class Feed:
     def hear(self, change: Change) -> None:
         """Takes a change as it happens."""
         if response := self.response_to(change):
+            told = Told(change.position, response)
             for watcher in self.live:
-                watcher.put(Told(change.position, response))
+                watcher.put(told)
 
     async def pass_on(self) -> None:
         """Wakes those for whom there is something."""

@@ -82,6 +82,25 @@ def test_a_song_is_found_by_what_it_has_become(editor: Caller, artist: str) -> N
     assert not editor.songs.ListSongs(ListSongsRequest(filter=SongFilter(isrc="GBAYE7000001", artist=artist))).songs
 
 
+def found(caller: Caller, query: str) -> list[str]:
+    return [result.song.id for result in caller.songs.SearchSongs(SearchSongsRequest(query=query)).results]
+
+
+def test_what_songs_are_ranked_and_found_by_changes_with_them(editor: Caller, artist: str) -> None:
+    # Words with digits in them are not forgiven.
+    letters = str.maketrans("0123456789", "ghijklmnop")
+    title, genre = (f"{prefix}{secrets.token_hex(5)}".translate(letters) for prefix in ("title", "genre"))
+    song = editor.create(title, artists=[artist], popularity=1)
+    other = editor.create(title, popularity=2)
+    assert found(editor, title) == [other.id, song.id]
+
+    update(editor, {"artist": artist}, {"popularity": 3, "genres": [genre]})
+
+    assert found(editor, title) == [song.id, other.id]
+    for query in (genre, genre[:-3], f"{genre[:-3]}x{genre[-2:]}", f"{title} {genre[:8]}"):
+        assert found(editor, query) == [song.id], query
+
+
 def test_more_songs_than_fit_into_a_batch_are_all_changed(editor: Caller, artist: str) -> None:
     create_many(editor, artist, 600)
 

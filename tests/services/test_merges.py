@@ -17,6 +17,7 @@ from songs.v1.song_service_pb2 import (
     ListSongsRequest,
     UpdateSongRequest,
 )
+from songs.v1.song_streams_pb2 import ExportSongsRequest
 from songs.v1.status_pb2 import SUCCESS
 from tests.conftest import Caller, failure
 from tests.services.watches import watching
@@ -87,6 +88,20 @@ def test_old_ids_find_the_song_that_was_kept(editor: Caller, listener: Caller) -
     assert [result.song.id for result in results] == [kept.id, other.id, kept.id, kept.id]
     listed = listener.songs.ListSongs(ListSongsRequest(filter=SongFilter(artist=first.artists[0]))).songs
     assert not listed
+
+
+def test_an_export_that_goes_on_has_the_song_that_was_kept_once(editor: Caller) -> None:
+    artists = [f"Artist {secrets.token_hex(6)}"]
+    kept, merged, last = (editor.create(f"Song {number}", artists=artists) for number in range(3))
+    selected = SongFilter(artist=artists[0])
+    (before,) = editor.songs.ExportSongs(ExportSongsRequest(filter=selected))
+
+    song = merge(editor, kept, merged)
+
+    (after,) = editor.songs.ExportSongs(ExportSongsRequest(filter=selected))
+    assert (list(before.songs), list(after.songs)) == ([kept, merged, last], [song, last])
+    request = ExportSongsRequest(filter=selected, resume_token=before.resume_token)
+    assert not list(editor.songs.ExportSongs(request))
 
 
 def test_old_ids_are_for_reading_only(editor: Caller) -> None:
