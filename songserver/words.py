@@ -82,15 +82,15 @@ def scan(text: str) -> list[Word]:
     return found
 
 
-def words(text: str) -> Sequence[str]:
+def words(text: str) -> list[str]:
     """Gives the words of a text in Latin letters and digits, in their order; a run of CJK characters is one of them."""
     latin = _latin(text)
     if latin is not None:
-        return latin
+        return list(latin)
     return [name for word in scan(text) if (name := romanized(word))]
 
 
-def tokens(text: str) -> Sequence[str]:
+def tokens(text: str) -> list[str]:
     """Gives what a text is found by, in its order: its words and, of a run of CJK characters, each two that stand
     together, the last one, and the run in Latin letters. So every character begins a token.
     """
