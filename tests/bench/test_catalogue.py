@@ -135,6 +135,14 @@ def test_what_is_reached_follows_from_what_was_measured() -> None:
     assert found(good, "calls with 1,000 songs, to those with 100: p99").reached
 
 
+def test_what_takes_no_time_at_all_does_not_grow() -> None:
+    results = results_of(20.0, 20_000)
+    kept = [each for each in results.timings if "watch" not in each.kind]
+    results.timings = [*kept, *(Timing(songs, "watch: lag", "song server", 9, 0.0, 0.1, 0.1) for songs in (100, 1000))]
+
+    assert ("watch: lag", 1.0, 1.0) in list(results.growths())
+
+
 def test_it_is_told_and_drawn_as_it_was_kept(tmp_path: Path) -> None:
     drawing = pytest.importorskip("tests.bench.scale.drawing", reason=NO_PICTURES, exc_type=ImportError)
     kept = Results.from_json(json.loads(json.dumps(results_of(20.0, 20_000).as_json())))

@@ -19,6 +19,9 @@ BOUNDS_MS = {MISSPELT: 60.0, SEARCH: 25.0, WATCH: 100.0, FIRST: 200.0}
 GROWTH = 2.0
 """How much more anything may take of all songs than of a tenth of them."""
 
+NOTHING_MS = 0.1
+"""Times under this are not told apart: a watcher may be told before the creator is answered."""
+
 
 class Verdict(NamedTuple):
     """Whether something is reached."""
@@ -89,7 +92,11 @@ class Results:
             before, now = self.timing(kind, few), self.timing(kind, all_songs)
             # To count all is to look at all.
             if before and now and kind != COUNT_EXACT and few < all_songs:
-                yield kind, now.p50_ms / before.p50_ms, now.p99_ms / before.p99_ms
+                yield kind, _ratio(now.p50_ms, before.p50_ms), _ratio(now.p99_ms, before.p99_ms)
+
+
+def _ratio(now_ms: float, before_ms: float) -> float:
+    return max(now_ms, NOTHING_MS) / max(before_ms, NOTHING_MS)
 
 
 def bound_of(kind: str) -> float | None:
