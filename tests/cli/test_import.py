@@ -171,6 +171,19 @@ def test_several_files_are_one_import(editor: Songctl) -> None:
     assert "one by one" in editor.error(*both, exit_code=2)
 
 
+def test_files_that_differ_by_their_ends_keep_their_rejected_rows_apart(editor: Songctl) -> None:
+    Path("a.json").write_text('[{"title": "A"}]')
+    Path("a.jsonl").write_text('{"title": "B"}\n')
+    summary = editor.document("import", "a.json", "a.jsonl", exit_code=3)
+    assert summary["rejects"] == ["a.json.rejected.jsonl", "a.jsonl.rejected.jsonl"]
+
+
+def test_names_that_a_song_has_no_field_for_are_told_after_json(editor: Songctl) -> None:
+    Path("a.jsonl").write_text('{"title": "A", "artist": "Ann", "mood": "sad"}\n')
+    result = editor("import", "a.jsonl")
+    assert result.stderr == "songctl: a.jsonl: a song has no field for: mood\n"
+
+
 def test_a_file_that_is_no_table_of_songs_is_refused(editor: Songctl) -> None:
     Path("names.csv").write_text("nom\nAnn\n")
     stderr = editor.error("import", "names.csv")

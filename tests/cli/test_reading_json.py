@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from hypothesis import given
 from hypothesis import strategies as st
 
-from songclient import Song
+from songclient import Date, Song
 from songclient.cli import reading_json
 from songclient.cli.reading import Row, UnreadableFileError
 from songclient.cli.reading_json import JsonLinesSongs, JsonSongs
@@ -40,7 +41,7 @@ def test_what_is_no_array_is_refused(text: str) -> None:
 
 
 def test_a_value_that_is_no_song_stops_no_other() -> None:
-    rows = read('[{"title": "A"}, 5, {"titel": "B"}, {"title": "C"}]')
+    rows = read('[{"title": "A"}, 5, {"title": {}}, {"title": "C"}]')
     assert [row.song.title for row in rows] == ["A", "", "", "C"]
     assert [bool(row.reason) for row in rows] == [False, True, True, False]
 
@@ -75,6 +76,29 @@ def test_names_of_tables_are_taken_too_and_others_where_they_are_mapped() -> Non
     assert (song.explicit, song.popularity) == (True, 7)
     (line,) = JsonLinesSongs(io.BytesIO(b'{"t": "A", "artist": ["Ann", "Bo"]}'), {"t": "title"})
     assert (line.song.title, list(line.song.artists)) == ("A", ["Ann", "Bo"])
+
+
+def test_a_field_may_have_what_a_table_would_have() -> None:
+    (row,) = read('[{"title": "A", "artists": "Ann; Bo", "duration": 205.5, "releaseDate": "1999-05", "bpm": "90"}]')
+    assert row.reason == ""
+    assert row.song == Song(
+        title="A",
+        artists=["Ann", "Bo"],
+        duration=Duration(seconds=205, nanos=500_000_000),
+        release_date=Date(year=1999, month=5),
+        bpm=90,
+    )
+
+
+def test_names_that_a_song_has_no_field_for_are_told_once() -> None:
+    songs = JsonSongs(io.BytesIO(b'[{"title": "A", "mood": "sad"}, {"title": "B", "mood": {}, "x": 1}]'))
+    assert [(row.song.title, row.reason) for row in songs] == [("A", ""), ("B", "")]
+    assert songs.ignored == ["mood", "x"]
+
+
+def test_what_the_server_sets_is_left_out() -> None:
+    (row,) = read('[{"title": "A", "id": 5, "etag": "7", "createTime": "2001-01-01T00:00:00Z", "created_by": "me"}]')
+    assert (row.song, row.reason) == (Song(title="A"), "")
 
 
 def test_rejected_songs_can_be_imported_again() -> None:

@@ -8,8 +8,8 @@ from google.protobuf import json_format
 from songclient import Song
 from songclient.cli.display import song_details
 from songclient.cli.files import file_argument, open_file
+from songclient.cli.json_fields import ERRORS as JSON_ERRORS
 from songclient.cli.reading import one_line
-from songclient.cli.reading_json import ERRORS as JSON_ERRORS
 from songclient.cli.run import Run, pass_run
 from songclient.cli.song_options import FIELDS, set_fields, song_options
 

@@ -54,9 +54,10 @@ def import_(
     """Add the songs of files, or of folders of audio files.
 
     CSV (RFC 4180) begins with a header, which tells whether ',', ';' or tabs part cells; JSON has
-    an array of songs in proto3 JSON, JSON Lines one a line; M3U has #EXTINF, or files named 'artist
-    - title'; all are UTF-8. Audio files (mp3, flac, ogg, opus, m4a, wav, aiff) have tags; those
-    without a title or an artist are named, and skipped. '-' is standard input.
+    an array of songs in proto3 JSON, JSON Lines one a line, both with fields as there or as in a
+    table; M3U has #EXTINF, or files named 'artist - title'; all are UTF-8. Audio files (mp3, flac,
+    ogg, opus, m4a, wav, aiff) have tags; those without a title or an artist are named, and skipped.
+    '-' is standard input.
 
     What was cut goes on when the same command is run again. A row that cannot be read, or breaks a
     rule, stops no other: it is put, with its number and the reason, into a file that can be mended
@@ -80,13 +81,16 @@ def import_(
         with run.connect() as client, ImportProgress([*map(size_of, names)]) as progress:
             for name, each in zip(names, forms, strict=True):
                 with opened(name, each, mapped) as songs:
-                    _tell_ignored(name, songs)
+                    ignored = [*songs.ignored]
+                    _tell_ignored(name, ignored)
                     options = [run.address, each, existing, *maps]
                     state = _state(name, options, import_id) if not dry_run else ImportState(None, "")
-                    path = rejects_path or _rejects_path(name, songs)
+                    path = rejects_path or _rejects_path(name, names, songs)
                     rejects = Rejects(path, songs, state.rejects_size)
                     file_import = FileImport(name, songs, rejects, state, summary, progress)
                     file_import.run(client, existing, dry_run=dry_run)
+                    # JSON names its fields as it goes.
+                    _tell_ignored(name, songs.ignored[len(ignored) :])
     except BaseException:
         # Also an import that broke off, or was stopped, says how far it came.
         if summary.read:
@@ -103,12 +107,15 @@ def _state(name: str, options: Sequence[str], import_id: str) -> ImportState:
     return ImportState.load(sessions_directory(), name, options, import_id)
 
 
-def _tell_ignored(name: str, songs: Songs) -> None:
-    if songs.ignored:
-        columns = ", ".join(songs.ignored)
+def _tell_ignored(name: str, ignored: Sequence[str]) -> None:
+    if ignored:
+        columns = ", ".join(ignored)
         click.echo(f"songctl: {name}: a song has no field for: {columns}", err=True)
 
 
-def _rejects_path(name: str, songs: Songs) -> Path:
-    stem = "stdin" if name == "-" else Path(name).resolve().stem
+def _rejects_path(name: str, names: Sequence[str], songs: Songs) -> Path:
+    path = Path(name).resolve()
+    # Of a.json and a.jsonl in one command, both keep their rejected rows.
+    alone = [Path(each).resolve().stem for each in names].count(path.stem) == 1
+    stem = "stdin" if name == "-" else path.stem if alone else path.name
     return Path(f"{stem}.rejected.{songs.rejects_suffix}")

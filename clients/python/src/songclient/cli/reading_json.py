@@ -1,21 +1,16 @@
-"""Reads songs in proto3 JSON: JSON Lines with one a line, and JSON arrays; UTF-8."""
+"""Reads songs in JSON: JSON Lines with one a line, and JSON arrays; UTF-8."""
 
 import io
 import json
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, BinaryIO
 
-from google.protobuf import json_format
-
 from songclient import Song
-from songclient.cli.fields import setter_for
+from songclient.cli.json_fields import ERRORS, SongFiller
 from songclient.cli.reading import REJECT_COLUMNS, Reject, Row, UnreadableFileError, one_line, position_in
 
-ERRORS = (json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError)
-"""What reading a message from JSON raises: also what odd values do to its parser."""
 CHUNK = 1 << 16
 """Characters of an array that are read at once."""
-NAMES = {name for field in Song.DESCRIPTOR.fields for name in (field.name, field.json_name)}
 
 
 class JsonLinesSongs:
@@ -26,14 +21,14 @@ class JsonLinesSongs:
     def __init__(self, file: BinaryIO, mapped: Mapping[str, str] | None = None) -> None:
         """Read a file; `mapped` has the fields of names that are not the contract's."""
         self._file = file
-        self._mapped = mapped or {}
-        self.ignored: list[str] = []
+        self._filler = SongFiller(mapped or {})
+        self.ignored = self._filler.ignored
 
     def __iter__(self) -> Iterator[Row]:
         position = position_in(self._file)
         for number, line in enumerate(self._file, start=1):
             if line.strip():
-                song, reason = _read(lambda line=line: _loads(line), self._mapped)
+                song, reason = _read(lambda line=line: _loads(line), self._filler)
                 yield Row(number, line, position(), song, reason)
 
     def rejects(self, file: IO[str], *, begin: bool = True) -> Reject:  # noqa: ARG002 - lines have no beginning
@@ -62,10 +57,10 @@ class JsonSongs:
         """Read a file; `mapped` has the fields of names that are not the contract's."""
         self._text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape")
         self._position = position_in(file)
-        self._mapped = mapped or {}
+        self._filler = SongFiller(mapped or {})
         self._buffer = self._text.read(CHUNK)
         self._at = 0
-        self.ignored: list[str] = []
+        self.ignored = self._filler.ignored
         if self._next_sign() != "[":
             raise UnreadableFileError("it is no JSON array of songs; for a song a line, use --format jsonl")
         self._at += 1
@@ -85,7 +80,7 @@ class JsonSongs:
                 rest = f"cannot be read as JSON, nor can what follows: {one_line(error)}"
                 yield Row(number, self._buffer[self._at :][:1000], self._position(), Song(), rest)
                 return
-            song, reason = _read(lambda value=value: value, self._mapped)
+            song, reason = _read(lambda value=value: value, self._filler)
             yield Row(number, value, self._position(), song, reason)
 
     def rejects(self, file: IO[str], *, begin: bool = True) -> Reject:  # noqa: ARG002 - lines have no beginning
@@ -129,30 +124,20 @@ def _loads(line: bytes) -> Any:
     return json.loads(line.decode("utf-8-sig"))
 
 
-def _read(load: Any, mapped: Mapping[str, str]) -> tuple[Song, str]:
+def _read(load: Any, filler: SongFiller) -> tuple[Song, str]:
     """Give the song of a value, and the reason why it is none."""
     song = Song()
     try:
-        _fill(song, load(), mapped)
+        filler.fill(song, _own(load()))
     except ERRORS as error:
         return song, f"cannot be read as a song in JSON: {one_line(error)}"
     return song, ""
-
-
-def _fill(song: Song, value: Any, mapped: Mapping[str, str]) -> None:
-    """Set a song's fields: by the contract's names, and others as columns of a table."""
-    own = _own(value)
-    setters = {name: setter_for(mapped.get(name, name)) for name in own if name in mapped or name not in NAMES}
-    others = [(setter, own.pop(name)) for name, setter in setters.items() if setter]
-    json_format.ParseDict(own, song)
-    for setter, each in others:
-        for text in each if isinstance(each, list) else [each]:
-            if text is not None and text != "":
-                setter(song, text if isinstance(text, str) else json.dumps(text))
 
 
 def _own(value: Any) -> dict[str, Any]:
     """Give a song's object, without what a file of rejected ones has added."""
     if not isinstance(value, dict):
         raise TypeError('must be an object such as {"title": "...", "artists": ["..."]}')
-    return {name: each for name, each in value.items() if name not in REJECT_COLUMNS}
+    for name in REJECT_COLUMNS:
+        value.pop(name, None)
+    return value
