@@ -37,6 +37,9 @@ FLAGS = (
     *("--wiredTigerEngineConfigString", ",".join(ENGINE)),
     *("--networkMessageCompressors", "disabled"),
     *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+    # What a worker that was killed has left half done holds up others for so long; by default a minute. The longest
+    # transactions, of imports, take five times `mongodb_timeout` at the most.
+    *("--setParameter", "transactionLifetimeLimitSeconds=10"),
 )
 
 # Linux forgets the parent-death signal at a fork, so it is set on the child's side of it, by a
