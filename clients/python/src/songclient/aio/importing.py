@@ -125,6 +125,9 @@ class AsyncImport:
                 f"{self._connection.address} has forgotten the import {self._options.import_id}: begin another one",
                 status=grpc.StatusCode.DATA_LOSS,
             )
+        if index > self._answered:
+            # It had stored more than it could say.
+            self._patience.renew()
         while self._answered < index:
             if not self._unanswered:
                 request = await anext(self._batches, None)
