@@ -93,6 +93,7 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
     keys = KeyRing(settings.keys_kept_in, settings.access_token_lifetime)
     changes = Changes(mongo)
     song_changes = SongChanges(mongo)
+    vocabulary = Vocabulary(mongo)
     watching = Watching(song_changes, PageTokens(keys.page_token_secret))
     health = Health([service.full_name for service in SERVICES], watching.stop)
     async with AsyncExitStack() as stack:
@@ -108,7 +109,8 @@ async def wired(settings: Settings, mongo: Mongo, accounts: Accounts) -> AsyncIt
             outermost.append(metrics)
         stack.push_async_callback(accounts.audit.settle)
         stack.push_async_callback(song_changes.close)
-        methods = wire(settings, mongo, accounts, keys, changes, watching, outermost)
+        stack.push_async_callback(vocabulary.settle)
+        methods = wire(settings, mongo, accounts, keys, changes, watching, vocabulary, outermost)
         await stack.enter_async_context(keys.following())
         await stack.enter_async_context(changes.following())
         yield Wired(methods + wire_standard(settings, health, accounts.rules), health)
@@ -121,12 +123,12 @@ def wire(
     keys: KeyRing,
     changes: Changes,
     watching: Watching,
+    vocabulary: Vocabulary,
     outermost: Sequence[Interceptor],
 ) -> list[tuple[Method, Handler]]:
     """Makes the servicers of the contract and all they need, and gives their methods with the way to them."""
     users = accounts.users
     sessions = Sessions(mongo, settings.session_lifetime)
-    vocabulary = Vocabulary(mongo)
     redirects = Redirects(mongo)
     songs = Songs(mongo, vocabulary, redirects)
     api_keys = ApiKeys(mongo)

@@ -3,7 +3,6 @@ whatever else has made it untrue.
 """
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from pymongo import UpdateOne
 
 from songserver.storage.mongo import Document, Mongo, database_within
 from songserver.storage.song_documents import to_document, to_song
-from songserver.storage.vocabulary import Vocabulary, words_of
+from songserver.storage.vocabulary import Vocabulary, WordCounts
 
 DERIVED = ("keys", "words", "ends")
 """Fields of a song's document that are derived of the song, for indexes. (The identity is what it was made with.)"""
@@ -47,8 +46,7 @@ async def reindex(mongo: Mongo) -> Reindexed:
     """Derives it anew, while others read and change songs."""
     began = time.time()
     songs = mongo.collection("songs")
-    counts: Counter[str] = Counter()
-    reach: dict[str, int] = {}
+    counts = WordCounts()
     looked_at = changed = 0
     last = ""
     projection = dict.fromkeys((*DERIVED, "message", "revision"), True)
@@ -58,14 +56,12 @@ async def reindex(mongo: Mongo) -> Reindexed:
             looked_at += len(batch)
             anew = [to_document(to_song(document)) for document in batch]
             for document in anew:
-                counts.update(words := words_of(document))
-                bits = document["popularity"].bit_length()
-                reach.update((word, bits) for word in words if bits > reach.get(word, -1))
+                counts.add(document)
             if changes := _changes(batch, anew):
                 changed += (await songs.bulk_write(changes, ordered=False)).modified_count
-        await Vocabulary(mongo).renew(counts, reach, began)
-    log.info("songs are ready to be searched", songs=looked_at, changed=changed, words=len(counts))
-    return Reindexed(looked_at, changed, len(counts))
+        await Vocabulary(mongo).renew(counts, began)
+    log.info("songs are ready to be searched", songs=looked_at, changed=changed, words=len(counts.songs))
+    return Reindexed(looked_at, changed, len(counts.songs))
 
 
 def _changes(batch: Sequence[Document], anew: Sequence[Document]) -> list[UpdateOne]:

@@ -3,18 +3,23 @@
 A document a word: `_id`, the word; `songs`, about how many songs have it; `reach`, the bits of the highest popularity
 that one of them has; `begins`, its first letters; `near`, see `neighbours`; `noted`, when it was last noted.
 
-Words are noted before their songs are stored, so that a song is found once it is there, also by another process. What
-is noted may be more than there is, which does no harm: a word that no song has any more costs a look at an empty part
-of the search index. `songserver reindex` makes all of it true again.
+A new word is noted before its song is stored, so that the song is found once it is there, also by another process. How
+many songs have a word, and how popular they are, is told a second later, for many songs together: each time costs
+MongoDB as much as to store a song. What is noted may be more than there is, which does no harm: a word that no song
+has any more costs a look at an empty part of the search index. `songserver reindex` makes all of it true again.
 """
 
-import math
+import asyncio
+import contextvars
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+import structlog
 from pymongo import ASCENDING, DESCENDING, UpdateOne, WriteConcern
+from pymongo.errors import PyMongoError
 from rapidfuzz.distance import OSA
 
 from songserver.storage.mongo import Document, Mongo
@@ -29,14 +34,18 @@ ERRORS_FROM = (3, 6)
 NEAR_CANDIDATES = 2000
 """Words that are compared with one that was typed."""
 REMEMBERED = 20_000
-"""Words that a process remembers to have noted, in each of two generations: about 10 MB."""
+"""Words that a process knows to be noted, in each of two generations: about 10 MB."""
 MEMORY = 3600.0
 """Seconds after which a word is noted anew, so that a word can be removed that was not noted for longer."""
-RENEWED = 1000
-"""Words that are renewed together."""
+TOGETHER = 1000
+"""Words that are asked for, or noted, together."""
 GROWTH = 4
-"""By how much the songs of a word grow until that is noted."""
+"""By how much the songs of a word grow until that is told."""
+PAUSE = 1.0
+"""Seconds until it is."""
 LAST_CHARACTER = "\U0010ffff"
+
+log = structlog.get_logger()
 
 
 class Known(NamedTuple):
@@ -57,18 +66,41 @@ class Near(NamedTuple):
     """About how many have it."""
 
 
-class _Noted:
-    """What this process has noted of a word."""
-
-    __slots__ = ("songs", "more", "reach", "time")
+class WordCounts:
+    """Counts the words of songs."""
 
     def __init__(self) -> None:
-        self.songs = 0
+        self.songs: Counter[str] = Counter()
+        """How many songs have each word."""
+        self.reach: dict[str, int] = {}
+        """The bits of the highest popularity of a song with each word."""
+
+    def add(self, document: Document) -> None:
+        """Counts those of a song. Its ISRC is none: they are as many as songs."""
+        words: list[str] = document["words"]
+        if isrc := document.get("isrc", "").lower():
+            words = [word for word in words if word != isrc]
+        self.songs.update(words)
+        bits = document["popularity"].bit_length()
+        reach = self.reach
+        for word in words:
+            if bits > reach.get(word, -1):
+                reach[word] = bits
+
+
+class _Noted:
+    """What is noted of a word, as this process knows."""
+
+    __slots__ = ("more", "reach", "songs", "time")
+
+    def __init__(self, songs: int, reach: int, time: float) -> None:
+        self.songs = songs
         """Songs that are noted."""
+        self.reach = reach
+        self.time = time
+        """When it was noted, in seconds since the epoch."""
         self.more = 0
         """Songs that came since."""
-        self.reach = -1
-        self.time = -math.inf
 
 
 class Vocabulary:
@@ -80,26 +112,39 @@ class Vocabulary:
         self._quick = self._words.with_options(write_concern=WriteConcern(w=1))
         self._young: dict[str, _Noted] = {}
         self._old: dict[str, _Noted] = {}
+        self._due: dict[str, _Noted] = {}
+        self._telling: asyncio.Task[None] | None = None
+        # What the context of a caller has, its deadline for MongoDB above all, is not for what is told later.
+        self._context = contextvars.copy_context()
 
     async def learn(self, documents: Iterable[Document]) -> None:
         """Notes the words of songs that are about to be stored.
 
         Not within a transaction: words that it takes back would be remembered as noted.
         """
-        due: dict[str, _Noted] = {}
-        expired = time.monotonic() - MEMORY
+        counts = WordCounts()
         for document in documents:
-            reach = document["popularity"].bit_length()
-            for word in words_of(document):
-                noted = self._young.get(word) or due.get(word) or self._old.get(word) or _Noted()
-                noted.more += 1
-                if reach > noted.reach or noted.more >= GROWTH * noted.songs or noted.time < expired:
-                    noted.reach = max(reach, noted.reach)
-                    due[word] = noted
-                elif word not in self._young:
-                    self._remember(word, noted)
-        if due:
-            await self._note(due)
+            counts.add(document)
+        expired = time.time() - MEMORY
+        known = {word: noted for word in counts.songs if (noted := self._noted(word)) and noted.time > expired}
+        if unknown := counts.songs.keys() - known.keys():
+            known |= await self._find(unknown, expired)
+            if new := counts.songs.keys() - known.keys():
+                await self._note(new, counts)
+        for word, noted in known.items():
+            reach = counts.reach[word]
+            noted.more += counts.songs[word]
+            if reach > noted.reach or noted.more >= GROWTH * noted.songs:
+                noted.reach = max(reach, noted.reach)
+                self._due[word] = noted
+        if self._due and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell_soon(), context=self._context)
+
+    async def settle(self) -> None:
+        """Tells at once what is to be told."""
+        if self._telling:
+            self._telling.cancel()
+        await self._tell()
 
     async def known(self, word: str) -> list[Known]:
         """Gives a word if songs have it."""
@@ -130,54 +175,89 @@ class Vocabulary:
                 found.append((begun, whole, -document["songs"], word))
         return [Near(word, begun, -songs) for begun, _, songs, word in sorted(found)[:most]]
 
-    async def renew(self, songs: Mapping[str, int], reach: Mapping[str, int], began: float) -> None:
+    async def renew(self, counts: WordCounts, began: float) -> None:
         """Makes true what is noted.
 
         Args:
-            songs: How many songs have each word, of all words.
-            reach: The bits of the highest popularity of a song with each word.
+            counts: The words of all songs.
             began: When the songs were begun to be counted, in seconds since the epoch. A word that was noted within the
                 two hours before may be of a song that was not there yet, and stays.
         """
-        words = iter(songs.items())
-        while some := list(islice(words, RENEWED)):
+        for words in _batches(counts.songs):
             changes = [
                 UpdateOne(
                     {"_id": word},
                     {
-                        "$set": {"songs": count, "reach": reach[word]},
+                        "$set": {"songs": counts.songs[word], "reach": counts.reach[word]},
                         "$max": {"noted": began},
                         "$setOnInsert": {"begins": beginnings(word), "near": neighbours(word)},
                     },
                     upsert=True,
                 )
-                for word, count in some
+                for word in words
             ]
             await self._quick.bulk_write(changes, ordered=False)
         await self._words.delete_many({"noted": {"$lt": began - 2 * MEMORY}})
 
-    async def _note(self, due: dict[str, _Noted]) -> None:
-        now = time.time()
-        changes = [
-            UpdateOne(
-                {"_id": word},
-                {
-                    "$inc": {"songs": noted.more},
-                    "$max": {"reach": noted.reach, "noted": now},
-                    "$setOnInsert": {"begins": beginnings(word), "near": neighbours(word)},
-                },
-                upsert=True,
-            )
-            for word, noted in due.items()
-        ]
-        for noted in due.values():
-            noted.songs, noted.more = noted.songs + noted.more, 0
-        # (Two that note a new word at once are no failure: MongoDB itself tries an upsert of an _id again.)
-        await self._quick.bulk_write(changes, ordered=False)
-        # Only now: who has one of these words meanwhile notes it too, and relies on nothing that may fail.
-        for word, noted in due.items():
-            noted.time = time.monotonic()
+    def _noted(self, word: str) -> _Noted | None:
+        """What this process knows of a word."""
+        if (noted := self._young.get(word)) is None and (noted := self._old.get(word)):
             self._remember(word, noted)
+        return noted
+
+    async def _find(self, words: Collection[str], expired: float) -> dict[str, _Noted]:
+        """Gives those words that are noted, and since when they must be."""
+        found: dict[str, _Noted] = {}
+        for some in _batches(words):
+            query = {"_id": {"$in": some}, "noted": {"$gt": expired}}
+            async for document in self._words.find(query, {"songs": True, "reach": True, "noted": True}):
+                noted = _Noted(document["songs"], document["reach"], document["noted"])
+                found[document["_id"]] = noted
+                self._remember(document["_id"], noted)
+        return found
+
+    async def _note(self, words: Collection[str], counts: WordCounts) -> None:
+        """Notes words that are new, or were noted too long ago."""
+        now = time.time()
+        for some in _batches(words):
+            changes = [
+                UpdateOne(
+                    {"_id": word},
+                    {
+                        "$inc": {"songs": counts.songs[word]},
+                        "$max": {"reach": counts.reach[word], "noted": now},
+                        "$setOnInsert": {"begins": beginnings(word), "near": neighbours(word)},
+                    },
+                    upsert=True,
+                )
+                for word in some
+            ]
+            # (Two that note a new word at once are no failure: MongoDB itself tries an upsert of an _id again.)
+            await self._quick.bulk_write(changes, ordered=False)
+            # Only now: who has one of these words meanwhile notes it too, and relies on nothing that may fail.
+            for word in some:
+                self._remember(word, _Noted(counts.songs[word], counts.reach[word], now))
+
+    async def _tell_soon(self) -> None:
+        await asyncio.sleep(PAUSE)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        """Tells how many songs have words, and how popular they are."""
+        due, self._due = self._due, {}
+        try:
+            for some in _batches(due):
+                changes = []
+                for word in some:
+                    noted = due[word]
+                    changes.append(
+                        UpdateOne({"_id": word}, {"$inc": {"songs": noted.more}, "$max": {"reach": noted.reach}})
+                    )
+                    noted.songs, noted.more = noted.songs + noted.more, 0
+                await self._quick.bulk_write(changes, ordered=False)
+        except PyMongoError as error:
+            # They are about right as they are.
+            log.warning("how many songs have some words could not be noted", words=len(due), error=str(error)[:500])
 
     def _remember(self, word: str, noted: _Noted) -> None:
         if len(self._young) >= REMEMBERED:
@@ -185,11 +265,10 @@ class Vocabulary:
         self._young[word] = noted
 
 
-def words_of(document: Document) -> list[str]:
-    """Gives the words by which a song is found. Its ISRC is none: they are as many as songs."""
-    isrc = document.get("isrc", "").lower()
-    words: list[str] = document["words"]
-    return [word for word in words if word != isrc] if isrc else words
+def _batches(words: Iterable[str]) -> Iterator[Sequence[str]]:
+    rest = iter(words)
+    while some := list(islice(rest, TOGETHER)):
+        yield some
 
 
 def beginnings(word: str) -> list[str]:

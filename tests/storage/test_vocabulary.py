@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
+from structlog.testing import capture_logs
 
 from songs.v1.song_pb2 import Song, SongFilter
 from songserver.storage import reindexing, vocabulary
@@ -61,10 +63,54 @@ async def test_the_songs_of_a_word_are_noted_about(mongo: Mongo) -> None:
     words = Vocabulary(mongo)
     for number in range(1000):
         await words.learn([new(f"Same {number % 50}").document])
+    await words.settle()
 
     counts = await noted(mongo)
     assert 1000 / vocabulary.GROWTH / 2 <= counts["same"] <= 1000
     assert 20 / vocabulary.GROWTH / 2 <= counts["7"] <= 20
+
+
+@pytest.mark.asyncio
+async def test_how_many_songs_have_a_word_is_told_soon(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "PAUSE", 0.01)
+    words = Vocabulary(mongo)
+    await words.learn([new("Same").document])
+    await words.learn([new(f"Same {number}", popularity=9).document for number in range(99)])
+
+    assert words._telling
+    await words._telling
+
+    assert (await noted(mongo))["same"] == 100
+    assert await mongo.collection("vocabulary").find_one({"_id": "same", "reach": (9).bit_length()})
+
+
+@pytest.mark.asyncio
+async def test_what_another_process_has_noted_is_not_noted_again(mongo: Mongo) -> None:
+    documents = [new(f"Same {number}").document for number in range(8)]
+    await Vocabulary(mongo).learn(documents)
+    before = await mongo.collection("vocabulary").find().sort("_id").to_list()
+    another = Vocabulary(mongo)
+
+    await another.learn(documents[:2])
+    await another.settle()
+
+    assert await mongo.collection("vocabulary").find().sort("_id").to_list() == before
+
+
+@pytest.mark.asyncio
+async def test_a_database_that_is_away_stops_no_song(mongo: Mongo, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = Vocabulary(mongo)
+    await words.learn([new("Same").document])
+    await words.learn([new("Same").document for _ in range(9)])
+
+    async def fail(*_: object, **__: object) -> None:
+        raise AutoReconnect
+
+    monkeypatch.setattr(words, "_quick", type("Broken", (), {"bulk_write": fail}))
+    with capture_logs() as logs:
+        await words.settle()
+
+    assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
 @pytest.mark.asyncio
@@ -79,6 +125,7 @@ async def test_words_with_the_most_popular_songs_come_first(mongo: Mongo) -> Non
     words = Vocabulary(mongo)
     for title, popularity in (("sand sand1", 0), ("sand", 0), ("sand", 0), ("sun", 5), ("star", 1000)):
         await words.learn([new(title, popularity=popularity).document])
+    await words.settle()
 
     assert [word for word, _ in await words.beginning_with("s", 10)] == ["star", "sun", "sand", "sand1"]
     assert [word for word, _ in await words.beginning_with("s", 2)] == ["star", "sun"]
