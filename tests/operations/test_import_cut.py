@@ -145,6 +145,8 @@ def test_an_import_whose_client_is_killed_goes_on_with_the_same_command(place: P
         summary, said = finish(importing(place, proxy, name, "skip"))
 
         assert "goes on after row " in said
+        assert 0 < summary["earlier"] < ROWS
+        assert summary["rows_per_second"] == pytest.approx((ROWS - summary["earlier"]) / summary["seconds"], rel=0.1)
         repeats = ROWS // BAD
         is_whole(place, name, summary, created=ROWS - 2 * repeats, already_there=repeats)
         titles = [f"Song {number}" for number in range(ROWS) if number % BAD < BAD - 2]

@@ -45,6 +45,8 @@ class Summary:
     """Audio files without usable tags."""
     settled_before: int = 0
     """Rows of which the server only knows that they are done: another run of the import has had their results."""
+    earlier: int = 0
+    """Rows that were settled before this run went on."""
     seconds: float = 0.0
     rows_per_second: float = 0.0
     rejects: list[str] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Summary:
     def print(self, output: Output, seconds: float) -> None:
         """Tell what became of the rows in so many seconds."""
         self.seconds = round(seconds, 3)
-        self.rows_per_second = round(self.read / seconds, 1)
+        self.rows_per_second = round((self.read - self.earlier) / seconds, 1)
         told = [
             f"{count:,} {name.replace('_', ' ')}"
             for name, count in asdict(self).items()
@@ -102,6 +104,7 @@ class FileImport:
             for name in COUNTS:
                 setattr(self._summary, name, getattr(self._summary, name) + getattr(self._of_file, name))
             self._summary.read += self._of_file.read
+            self._summary.earlier += self._of_file.read
             self._summary.rejects += self._of_file.rejects
             click.echo(f"songctl: {self._name}: goes on after row {self._state.rows:,}, where it was cut", err=True)
         try:
