@@ -5,6 +5,7 @@ import click
 from songclient import Song, SongFilter, StatusCode, UpdateSongsResponse
 from songclient.cli.exits import Exit
 from songclient.cli.filters import filter_options
+from songclient.cli.output import songs
 from songclient.cli.run import Run, confirm, pass_run
 from songclient.cli.song_options import FIELDS, OPTIONS, set_fields
 
@@ -65,7 +66,7 @@ def edit_all(
             told = client.update_songs(selection, change, mask, dry_run=True, max_songs=max_songs)
         if not dry_run:
             if not yes:
-                confirm(f"Change {told.changed:,} of {told.matched:,} songs that match?", "not changed")
+                confirm(f"Change {told.changed:,} of {songs(told.matched)} that match?", "not changed")
             told = client.update_songs(selection, change, mask, max_songs=max_songs)
     _tell(run, told, dry_run=dry_run)
     return Exit.REJECTED if told.failed else Exit.OK
@@ -87,10 +88,10 @@ def rm_all(run: Run, /, *, selection: SongFilter, dry_run: bool, max_songs: int,
             told = client.delete_songs(selection, dry_run=True, max_songs=max_songs)
         if not dry_run:
             if not yes:
-                confirm(f"Remove {told.matched:,} songs?")
+                confirm(f"Remove {songs(told.matched)}?")
             told = client.delete_songs(selection, max_songs=max_songs)
     counts = {"matched": told.matched, "deleted": told.deleted}
-    run.output.document(counts, f"{told.deleted:,} songs {'would be ' if dry_run else ''}removed")
+    run.output.document(counts, f"{songs(told.deleted)} {'would be ' if dry_run else ''}removed")
 
 
 def _texts(settings: tuple[str, ...]) -> dict[str, str | tuple[str, ...] | None]:
@@ -112,7 +113,7 @@ def _texts(settings: tuple[str, ...]) -> dict[str, str | tuple[str, ...] | None]
 def _tell(run: Run, told: UpdateSongsResponse, *, dry_run: bool) -> None:
     counts = {"matched": told.matched, "changed": told.changed, "failed": told.failed}
     would = "would be " if dry_run else ""
-    run.output.document(counts, f"{told.changed:,} of {told.matched:,} songs {would}changed")
+    run.output.document(counts, f"{told.changed:,} of {songs(told.matched)} {would}changed")
     for failure in told.failures:
         click.echo(f"{failure.song_id}: {StatusCode.Name(failure.status_code)}: {failure.message}", err=True)
     if told.failed > len(told.failures):

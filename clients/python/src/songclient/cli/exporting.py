@@ -12,7 +12,7 @@ import click
 
 from songclient import SongFilter
 from songclient.cli.filters import filter_options
-from songclient.cli.output import as_json_line
+from songclient.cli.output import as_json_line, songs
 from songclient.cli.progress import ExportProgress
 from songclient.cli.run import Run, pass_run
 from songclient.cli.writing import EXPORT_SUFFIXES, WRITERS
@@ -48,7 +48,7 @@ def export(run: Run, /, *, file: str, form: str | None, selection: SongFilter) -
                 count += len(page.songs)
                 target.add(write(page.songs), page.resume_token, count)
                 progress.show(count)
-    run.output.note(f"{count:,} songs written")
+    run.output.note(f"{songs(count)} written")
 
 
 class _Target:

@@ -96,6 +96,11 @@ class Output:
             click.echo(text, err=True)
 
 
+def songs(count: int) -> str:
+    """Say how many songs these are."""
+    return f"{count:,} song{'' if count == 1 else 's'}"
+
+
 def _harmless(text: str) -> str:
     """Take out of a text that somebody wrote what would command the reader's terminal."""
     return text.translate(_CONTROLS)
