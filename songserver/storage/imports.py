@@ -1,4 +1,5 @@
-"""The collection `imports`: how far each import has come that has an id.
+"""The collection `imports`: how far each import has come that has an id, and beside it, each in a document of its own,
+its last answers.
 
 Songs and the place after them are stored in one transaction, so that neither is there without the other: an import that
 is cut at any moment goes on with the first item that is not stored.
@@ -77,11 +78,11 @@ class Imports:
                 violations=[Violation("options.existing", f"must be {document['existing']}, as at the beginning")],
             )
         messages = document["messages"]
-        results = [
-            result
-            for number in range(max(0, messages - RESENT), messages)
-            for result in ImportSongsResponse.FromString(document["answers"][str(number % RESENT)]).results
-        ]
+        slots = [_slot(document["_id"], number) for number in range(max(0, messages - RESENT), messages)]
+        answers = {each["_id"]: each["answer"] async for each in self._imports.find({"_id": {"$in": slots}})}
+        # One that is 30 days old may be gone, where the import has begun again since without a message.
+        kept = [ImportSongsResponse.FromString(answers[slot]) for slot in slots if slot in answers]
+        results = [result for answer in kept for result in answer.results]
         progress = Progress(document["_id"], import_id, document["turn"], document["next_index"], messages)
         return progress, results
 
@@ -95,16 +96,17 @@ class Imports:
             "next_index": answer.next_index,
             "messages": progress.messages + 1,
             "expires": _expiry(),
-            # A ring: MongoDB replicates only what is changed of a document.
-            f"answers.{progress.messages % RESENT}": _brief(answer).SerializeToString(),
         }
         result = await self._imports.update_one({"_id": progress.key, "turn": progress.turn}, {"$set": change})
         if not result.matched_count:
             raise ImportTakenOver(progress.import_id)
+        # Not all in one document: MongoDB writes it anew for each message.
+        slot: Document = {"answer": _brief(answer).SerializeToString(), "expires": change["expires"]}
+        await self._imports.replace_one({"_id": _slot(progress.key, progress.messages)}, slot, upsert=True)
 
     async def of_user(self, user_id: str) -> list[ImportInfo]:
         """Gives a user's imports that are remembered."""
-        found = self._imports.find(_all_of(user_id), {"answers": False}).sort("_id")
+        found = self._imports.find({**_all_of(user_id), "turn": {"$exists": True}}).sort("_id")
         return [
             ImportInfo(
                 import_id=document["_id"].removeprefix(_key(user_id)),
@@ -122,6 +124,11 @@ class Imports:
 
 def _key(user_id: str, import_id: str = "") -> str:
     return f"{user_id}:{import_id}"
+
+
+def _slot(key: str, message: int) -> str:
+    """The id of the document with the answer to a message, later to another one. (No import's id has a slash.)"""
+    return f"{key}/{message % RESENT}"
 
 
 def _all_of(user_id: str) -> Document:
