@@ -13,7 +13,7 @@ import asyncio
 import contextvars
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -127,9 +127,9 @@ class Vocabulary:
             counts.add(document)
         expired = time.time() - MEMORY
         known = {word: noted for word in counts.songs if (noted := self._noted(word)) and noted.time > expired}
-        if unknown := counts.songs.keys() - known.keys():
+        if unknown := [word for word in counts.songs if word not in known]:
             known |= await self._find(unknown, expired)
-            if new := counts.songs.keys() - known.keys():
+            if new := [word for word in unknown if word not in known]:
                 await self._note(new, counts)
         for word, noted in known.items():
             reach = counts.reach[word]
@@ -205,7 +205,7 @@ class Vocabulary:
             self._remember(word, noted)
         return noted
 
-    async def _find(self, words: Collection[str], expired: float) -> dict[str, _Noted]:
+    async def _find(self, words: Sequence[str], expired: float) -> dict[str, _Noted]:
         """Gives those words that are noted, and since when they must be."""
         found: dict[str, _Noted] = {}
         for some in _batches(words):
@@ -216,7 +216,7 @@ class Vocabulary:
                 self._remember(document["_id"], noted)
         return found
 
-    async def _note(self, words: Collection[str], counts: WordCounts) -> None:
+    async def _note(self, words: Sequence[str], counts: WordCounts) -> None:
         """Notes words that are new, or were noted too long ago."""
         now = time.time()
         for some in _batches(words):
