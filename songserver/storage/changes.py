@@ -13,6 +13,8 @@ from songserver.storage.mongo import Document, Mongo, reason
 log = structlog.get_logger()
 
 FOLLOWED: list[Document] = [
+    # By itself, so that MongoDB passes over what is written elsewhere in its log: imports above all.
+    {"$match": {"ns.coll": {"$in": ["users", "sessions", "api_keys"]}, "operationType": {"$in": ["delete", "update"]}}},
     {
         "$match": {
             "$or": [

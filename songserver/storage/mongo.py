@@ -36,7 +36,8 @@ LONG_READS = 16
 """Lists and searches that MongoDB has at the same time, each on up to three of the 100 connections of the pool."""
 RETRY_AFTER = 1.0
 """Seconds after which trying again may help: about what a restart of MongoDB takes."""
-
+DUPLICATE_KEY = 11000
+"""MongoDB's error code for a second document with the same unique key."""
 DURABLE = WriteConcern(w="majority", j=True)
 
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)

@@ -15,9 +15,9 @@ from pymongo.errors import BulkWriteError
 from songs.v1.song_pb2 import Song
 from songserver.breath import Breath
 from songserver.errors import DatabaseFailure, InvalidRequest
-from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
+from songserver.storage.mongo import DUPLICATE_KEY, RETRY_AFTER, Document, Mongo, timestamp
 from songserver.storage.song_documents import FULL, replacement, to_document, to_song
-from songserver.storage.songs import ATTEMPTS, DUPLICATE_KEY, TOGETHER, NewSong
+from songserver.storage.songs import ATTEMPTS, TOGETHER, NewSong
 from songserver.storage.vocabulary import Vocabulary
 
 Combine: TypeAlias = Callable[[Song, Song], Song]

@@ -14,11 +14,11 @@ from pymongo.errors import BulkWriteError
 from songs.v1.song_pb2 import Song, SongFilter
 from songserver.breath import Breath
 from songserver.errors import InvalidRequest, SongExists, SongServerError, StaleEtag, TooManySongs
-from songserver.storage.mongo import Document, Mongo, timestamp
+from songserver.storage.mongo import DUPLICATE_KEY, Document, Mongo, timestamp
 from songserver.storage.redirects import Redirects
 from songserver.storage.song_documents import FULL, LISTED, replacement, to_song
 from songserver.storage.song_lists import to_query
-from songserver.storage.songs import ATTEMPTS, DUPLICATE_KEY, TOGETHER
+from songserver.storage.songs import ATTEMPTS, TOGETHER
 from songserver.storage.vocabulary import Vocabulary
 
 Edit: TypeAlias = Callable[[Song], Song]

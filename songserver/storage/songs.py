@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from songs.v1.song_pb2 import Song
 from songserver.errors import DatabaseFailure, SongExists, SongNotFound, StaleEtag
 from songserver.storage.coalescing import Coalescer
-from songserver.storage.mongo import RETRY_AFTER, Document, Mongo, timestamp
+from songserver.storage.mongo import DUPLICATE_KEY, RETRY_AFTER, Document, Mongo, timestamp
 from songserver.storage.redirects import Redirects
 from songserver.storage.song_documents import FULL, LISTED, replacement, to_document, to_song
 from songserver.storage.vocabulary import Vocabulary
@@ -23,8 +23,6 @@ COALESCED = 64
 """Songs, perhaps with long lyrics, that go out together."""
 ATTEMPTS = 5
 """How often songs are tried to be made that others have made, and removed again, in between."""
-DUPLICATE_KEY = 11000
-"""MongoDB's error code for a second document with the same unique key."""
 
 
 @dataclass(frozen=True, slots=True)

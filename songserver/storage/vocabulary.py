@@ -1,10 +1,10 @@
 """The collection `vocabulary`: the words that songs have, to find those that begin with what was typed, or are like it.
 
-A document a word: `_id`, the word; `songs`, about how many songs have it; `reach`, the bits of the highest popularity
-that one of them has; `begins`, its first letters; `near`, see `neighbours`; `noted`, when it was last noted.
+A document a word: `_id`, the word; `songs`, about how many songs have it; `reach`, about the bits of the highest
+popularity that one of them has; `begins`, its first letters; `near`, see `neighbours`; `noted`, when it was last noted.
 
 A new word is noted before its song is stored, so that the song is found once it is there, also by another process. How
-many songs have a word, and how popular they are, is told a second later, for many songs together: each time costs
+many songs have a word, and how popular they are, is told seconds later, for many songs together: each time costs
 MongoDB as much as to store a song. What is noted may be more than there is, which does no harm: a word that no song
 has any more costs a look at an empty part of the search index. `songserver reindex` makes all of it true again.
 """
@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import structlog
 from pymongo import ASCENDING, DESCENDING, UpdateOne, WriteConcern
-from pymongo.errors import PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 from rapidfuzz.distance import OSA
 
-from songserver.storage.mongo import Document, Mongo
+from songserver.storage.mongo import DUPLICATE_KEY, Document, Mongo
 
 LONGEST_BEGINNING = 3
 """First letters by which words are found, the best ones first. Words that have more of them in common are few."""
@@ -39,9 +39,11 @@ MEMORY = 3600.0
 """Seconds after which a word is noted anew, so that a word can be removed that was not noted for longer."""
 TOGETHER = 1000
 """Words that are asked for, or noted, together."""
-GROWTH = 4
+GROWTH = 8
 """By how much the songs of a word grow until that is told."""
-PAUSE = 1.0
+STEP = 2
+"""Bits by which its reach grows until that is."""
+PAUSE = 3.0
 """Seconds until it is."""
 LAST_CHARACTER = "\U0010ffff"
 
@@ -134,7 +136,7 @@ class Vocabulary:
         for word, noted in known.items():
             reach = counts.reach[word]
             noted.more += counts.songs[word]
-            if reach > noted.reach or noted.more >= GROWTH * noted.songs:
+            if reach >= noted.reach + STEP or noted.more >= GROWTH * noted.songs:
                 noted.reach = max(reach, noted.reach)
                 self._due[word] = noted
         if self._due and (self._telling is None or self._telling.done()):
@@ -206,34 +208,46 @@ class Vocabulary:
         return noted
 
     async def _find(self, words: Sequence[str], expired: float) -> dict[str, _Noted]:
-        """Gives those words that are noted, and since when they must be."""
+        """Gives those words that are noted; anew where that was too long ago."""
+        now = time.time()
         found: dict[str, _Noted] = {}
         for some in _batches(words):
-            query = {"_id": {"$in": some}, "noted": {"$gt": expired}}
-            async for document in self._words.find(query, {"songs": True, "reach": True, "noted": True}):
-                noted = _Noted(document["songs"], document["reach"], document["noted"])
-                found[document["_id"]] = noted
-                self._remember(document["_id"], noted)
+            there = self._words.find({"_id": {"$in": some}}, {"songs": True, "reach": True, "noted": True})
+            documents = await there.to_list()
+            stale = {document["_id"] for document in documents if document["noted"] <= expired}
+            if stale:
+                renewed = await self._quick.update_many({"_id": {"$in": list(stale)}}, {"$max": {"noted": now}})
+                if renewed.matched_count < len(stale):
+                    # One has just been removed.
+                    continue
+            for document in documents:
+                word = document["_id"]
+                since = now if word in stale else document["noted"]
+                found[word] = _Noted(document["songs"], document["reach"], since)
+                self._remember(word, found[word])
         return found
 
     async def _note(self, words: Sequence[str], counts: WordCounts) -> None:
-        """Notes words that are new, or were noted too long ago."""
+        """Notes words that are new."""
         now = time.time()
         for some in _batches(words):
-            changes = [
-                UpdateOne(
-                    {"_id": word},
-                    {
-                        "$inc": {"songs": counts.songs[word]},
-                        "$max": {"reach": counts.reach[word], "noted": now},
-                        "$setOnInsert": {"begins": beginnings(word), "near": neighbours(word)},
-                    },
-                    upsert=True,
-                )
+            documents: list[Document] = [
+                {
+                    "_id": word,
+                    "songs": counts.songs[word],
+                    "reach": counts.reach[word],
+                    "noted": now,
+                    "begins": beginnings(word),
+                    "near": neighbours(word),
+                }
                 for word in some
             ]
-            # (Two that note a new word at once are no failure: MongoDB itself tries an upsert of an _id again.)
-            await self._quick.bulk_write(changes, ordered=False)
+            try:
+                await self._quick.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                # What another process has noted meanwhile is noted.
+                if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
+                    raise
             # Only now: who has one of these words meanwhile notes it too, and relies on nothing that may fail.
             for word in some:
                 self._remember(word, _Noted(counts.songs[word], counts.reach[word], now))

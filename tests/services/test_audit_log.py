@@ -82,7 +82,7 @@ class World:
         """What is kept, but for what comes of asking at all."""
         with self.database.client as client:
             database = client[self.server.settings.mongodb_database]
-            # (How many songs have a word is told a second later.)
+            # (How many songs have a word is told later.)
             names = set(database.list_collection_names()) - {"sign_in_attempts", "vocabulary"}
             return {name: list(database[name].find().sort("_id", 1)) for name in names}
 

@@ -123,7 +123,7 @@ async def test_isrcs_are_no_words(mongo: Mongo) -> None:
 @pytest.mark.asyncio
 async def test_words_with_the_most_popular_songs_come_first(mongo: Mongo) -> None:
     words = Vocabulary(mongo)
-    for title, popularity in (("sand sand1", 0), *[("sand", 0)] * 4, ("sun", 5), ("star", 1000)):
+    for title, popularity in (("sand sand1", 0), *[("sand", 0)] * 8, ("sun", 5), ("star", 1000)):
         await words.learn([new(title, popularity=popularity).document])
     await words.settle()
 
@@ -162,7 +162,7 @@ async def test_what_could_not_be_noted_is_noted_the_next_time(mongo: Mongo, monk
         raise TimeoutError
 
     with monkeypatch.context() as broken:
-        broken.setattr(words, "_quick", type("Broken", (), {"bulk_write": fail}))
+        broken.setattr(words, "_quick", type("Broken", (), {"insert_many": fail}))
         with pytest.raises(TimeoutError):
             await words.learn([document])
     await words.learn([document])
