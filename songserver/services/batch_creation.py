@@ -56,6 +56,7 @@ class BatchCreation:
             if atomic and any(outcome.fate is Fate.THERE for outcome in _outcomes(plan)):
                 raise _RefusedError(plan)
 
+        await self._batches.prepare(news)
         try:
             plan = await self._batches.store(news, None, refuse, look_first=True)
         except _RefusedError as refusal:

@@ -45,6 +45,14 @@ class RealRun:
         """What the audit log says of it."""
         return {"from": str(self._next_index)} if self._next_index else {}
 
+    async def prepare(self, batch: Sequence[Checked]) -> None:
+        """Does what can be done before the songs of the message before are stored.
+
+        Raises:
+            DatabaseFailure: If MongoDB is away.
+        """
+        await self._batches.prepare([item for item in batch if isinstance(item, NewSong)])
+
     async def store(self, batch: Sequence[Checked]) -> pb.ImportSongsResponse:
         """Stores the songs of a message.
 
@@ -86,6 +94,9 @@ class DryRun:
         self._policy = policy
         self._rehearsal = rehearsal
         self._next_index = 0
+
+    async def prepare(self, batch: Sequence[Checked]) -> None:
+        """Does nothing: nothing is to be found."""
 
     async def store(self, batch: Sequence[Checked]) -> pb.ImportSongsResponse:
         """Tells what would become of the songs of a message.

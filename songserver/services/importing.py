@@ -23,7 +23,7 @@ from songserver.storage.songs import NewSong
 
 
 class Importing:
-    """Checks the next message while MongoDB takes the songs of the one before."""
+    """Makes the next message ready while MongoDB takes the songs of the one before."""
 
     def __init__(self, batches: SongBatches, imports: Imports, rules: Rules, audit: Audit) -> None:
         self._batches = batches
@@ -71,10 +71,12 @@ class Importing:
         """
         user_id = call.caller.user_id
         counts: Counter[str] = Counter()
-        ahead = asyncio.create_task(self._check(first.items, user_id) if first else self._next(requests, user_id))
+        ahead = asyncio.create_task(
+            self._make_ready(first.items, stream, user_id) if first else self._next(requests, stream, user_id)
+        )
         try:
             while (batch := await ahead) is not None:
-                ahead = asyncio.create_task(self._next(requests, user_id))
+                ahead = asyncio.create_task(self._next(requests, stream, user_id))
                 if stream.stores and not counts:
                     await self._audit.note(event_of(call, phase="begun", **stream.details))
                 # Until its results are there, nobody knows what has become of a message's songs.
@@ -96,16 +98,21 @@ class Importing:
                 # The stream broke, and nobody waits for it.
                 self._audit.note_later(_ended(call, counts))
 
-    async def _next(self, requests: AsyncIterator[pb.ImportSongsRequest], user_id: str) -> list[Checked] | None:
-        """Reads and checks a message; gives None after the last one."""
+    async def _next(
+        self, requests: AsyncIterator[pb.ImportSongsRequest], stream: RealRun | DryRun, user_id: str
+    ) -> list[Checked] | None:
+        """Reads a message and makes it ready; gives None after the last one."""
         request = await anext(requests, None)
         if request is None:
             return None
         if request.HasField("options"):
             raise _refused("options", "must be in the first message of the stream only")
-        return await self._check(request.items, user_id)
+        return await self._make_ready(request.items, stream, user_id)
 
-    async def _check(self, items: Sequence[pb.ImportItem], user_id: str) -> list[Checked]:
+    async def _make_ready(
+        self, items: Sequence[pb.ImportItem], stream: RealRun | DryRun, user_id: str
+    ) -> list[Checked]:
+        """Checks the songs of a message, and does what can be done before they are stored."""
         checked: list[Checked] = []
         breath = Breath()
         for item in items:
@@ -115,6 +122,7 @@ class Importing:
             except InvalidRequest as error:
                 checked.append(error)
             await breath.take()
+        await stream.prepare(checked)
         return checked
 
 

@@ -144,6 +144,13 @@ class SongBatches:
         self._vocabulary = vocabulary
         self._songs = mongo.collection("songs")
 
+    async def prepare(self, news: Sequence[NewSong]) -> None:
+        """Makes ready what songs need to be found once they are stored: done once, some time before `store`.
+
+        (What becomes of two songs has the words of one or the other.)
+        """
+        await self._vocabulary.learn(new.document for new in news)
+
     async def store(
         self,
         news: Sequence[NewSong],
@@ -155,7 +162,7 @@ class SongBatches:
         """Stores songs: all as planned, or none.
 
         Args:
-            news: The songs, in canonical form, with all rules kept.
+            news: The songs, in canonical form, with all rules kept, and made ready by `prepare`.
             combine: What becomes of those that are there; None: they stay as they are.
             settle: Does with operations of MongoDB what is to be part of the same transaction; may run more than once.
             look_first: Whether to see what is there before anything is tried: pays if something is.
@@ -197,12 +204,9 @@ class SongBatches:
         return There(by_identity, by_request)
 
     async def _write(self, plan: Plan, settle: Callable[[Plan], Awaitable[None]]) -> None:
-        documents = [new.document for new in plan.created.values()]
-        writes: list[InsertOne[Document] | UpdateOne] = [InsertOne(document) for document in documents]
+        writes: list[InsertOne[Document] | UpdateOne] = [InsertOne(new.document) for new in plan.created.values()]
         for revision, change in plan.replaced():
-            documents.append(change["$set"])
             writes.append(UpdateOne({"_id": change["$set"]["_id"], "revision": revision}, change))
-        await self._vocabulary.learn(documents)
 
         async def write() -> None:
             if writes and (await self._bulk(writes)) < len(plan.changed):

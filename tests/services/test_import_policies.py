@@ -85,6 +85,30 @@ def test_replace_takes_the_items_lyrics_if_it_has_any(editor: Caller, artist: st
     assert editor.get(there.id).lyrics == "lu"
 
 
+@pytest.mark.parametrize("existing", POLICIES)
+def test_songs_are_found_by_beginnings_of_words_as_soon_as_it_is_answered(
+    editor: Caller, artist: str, existing: pb.ExistingSongs.ValueType
+) -> None:
+    there = editor.create("There", artists=[artist])
+    new, more = (f"x{secrets.token_hex(6)}" for _ in range(2))
+
+    run(
+        editor,
+        [
+            Song(title=f"Title {new}", artists=[artist]),
+            Song(title=f"Title {new}", artists=[artist], genres=[more]),
+            Song(title="There", artists=[artist], genres=[more]),
+        ],
+        existing=existing,
+    )
+
+    def found(query: str) -> set[str]:
+        return {result.song.title for result in editor.songs.SearchSongs(pb.SearchSongsRequest(query=query)).results}
+
+    assert found(new[:9]) == {f"Title {new}"}
+    assert found(more[:9]) == (set() if existing == SKIP else {f"Title {new}", there.title})
+
+
 def test_merge_fills_what_is_empty_and_leaves_the_rest(editor: Caller, artist: str) -> None:
     there = editor.create(
         "A Song", artists=[artist], label="Old", explicit=False, release_date=Date(year=2001), external_ids={"a": "1"}
