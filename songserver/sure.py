@@ -33,6 +33,8 @@ _EXPRESSIONS: Final[dict[str, Sure]] = {
 _PATTERN: Final = re.compile(r"this\.matches\('\^([A-Za-z0-9\[\](){},.*_:-]+)\$'\)")
 """An expression that is nothing but a pattern for a whole text, of the kind that means the same to Python."""
 
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
 
 class Remembered:
     """Values that the validator has found good: of dates there are few."""
@@ -97,6 +99,8 @@ def _sure_of_one(rules: validate_pb2.FieldRules) -> Sure:
     if kind == "string" and said.keys() <= {"min_len", "max_len"}:
         least, most = said.get("min_len", 0), said.get("max_len", float("inf"))
         tests.append(lambda text: least <= len(text) <= most)
+    elif kind == "string" and said == {"uuid": True}:
+        tests.append(lambda text: bool(_UUID.fullmatch(text)))
     elif kind in ("int32", "double") and said.keys() <= {"gte", "lte", "finite"} and {"gte", "lte"} <= said.keys():
         low, high = said["gte"], said["lte"]
         tests.append(lambda number: low <= number <= high)

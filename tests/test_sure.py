@@ -1,5 +1,6 @@
 """What is sure without the validator: nothing that the validator would refuse, and nearly all that people send."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from songs.v1.song_pb2 import Song
-from songs.v1.song_service_pb2 import ImportItem
+from songs.v1.song_service_pb2 import GetSongRequest, ImportItem
 from songserver import rules
 from songserver.errors import InvalidRequest
 from songserver.rules import Rules
@@ -63,6 +64,17 @@ def test_what_is_sure_the_validator_finds_good(item: ImportItem) -> None:
     except InvalidRequest:
         return
     assert not (sure and RULES._validator.collect_violations(item))
+
+
+HEX = r"[0-9a-fA-Fg]"
+IDS = TEXT | st.uuids().map(str) | st.from_regex(rf"{HEX}{{8}}(-{HEX}{{4}}){{3}}-{HEX}{{11,13}}\n?", fullmatch=True)
+
+
+@given(st.builds(GetSongRequest, id=IDS))
+def test_ids_that_are_sure_the_validator_finds_good(request: GetSongRequest) -> None:
+    RULES.check(GetSongRequest(id=str(uuid.uuid4())))
+    sure = rules._canonicalize(request, RULES._plans["songs.v1.GetSongRequest"], "")
+    assert sure is not bool(RULES._validator.collect_violations(request))
 
 
 PLAIN: dict[str, Any] = {"title": "Orange Horizon (Live)", "artists": ["The Harbour Lights", "Zoë Änderström"]}
