@@ -1,20 +1,15 @@
 """BatchCreateSongs: some songs from one message, each on its own account, or all of them or none."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
-
-from google.rpc.error_details_pb2 import BadRequest
 
 from songs.v1 import status_pb2
 from songs.v1.song_bulk_pb2 import BatchCreateResult, NewSongItem
 from songs.v1.song_pb2 import Song
-from songserver.breath import Breath
 from songserver.errors import InvalidRequest, SongExists
 from songserver.rules import Rules
+from songserver.services.checking import Checked, check, field_violations
 from songserver.storage.song_batches import Fate, Outcome, Plan, SongBatches, make_plan
 from songserver.storage.songs import NewSong, Songs
-
-Checked: TypeAlias = NewSong | InvalidRequest
 
 
 class _RefusedError(Exception):
@@ -44,7 +39,7 @@ class BatchCreation:
         Raises:
             DatabaseFailure: If MongoDB is away; then none is made.
         """
-        checked = await self._check(items, user_id)
+        checked = await check(items, self._rules, user_id)
         news = [item for item in checked if isinstance(item, NewSong)]
         songs = {new.song.id: new.song for new in news}
         if atomic and len(news) < len(checked):
@@ -67,18 +62,6 @@ class BatchCreation:
             songs |= await self._songs.get_many(earlier)
         return [_result(outcome, songs) for outcome in _in_order(checked, plan)]
 
-    async def _check(self, items: Sequence[NewSongItem], user_id: str) -> list[Checked]:
-        checked: list[Checked] = []
-        breath = Breath()
-        for item in items:
-            try:
-                self._rules.check(item)
-                checked.append(NewSong.of(item.song, user_id, item.request_id))
-            except InvalidRequest as error:
-                checked.append(error)
-            await breath.take()
-        return checked
-
 
 def _outcomes(plan: Plan) -> Iterator[Outcome]:
     """What becomes of songs where those that are there stay as they are."""
@@ -93,10 +76,7 @@ def _in_order(checked: Sequence[Checked], plan: Plan) -> Iterator[Outcome | Inva
 
 def _result(outcome: Outcome | InvalidRequest, songs: Mapping[str, Song]) -> BatchCreateResult:
     if isinstance(outcome, InvalidRequest):
-        violations = [
-            BadRequest.FieldViolation(field=violation.field, description=violation.description)
-            for violation in outcome.violations
-        ]
+        violations = field_violations(outcome)
         return BatchCreateResult(status_code=outcome.code, message=outcome.message, field_violations=violations)
     if outcome.fate is Fate.THERE:
         error = SongExists(outcome.song_id)

@@ -1,21 +1,16 @@
 """What one stream of an import does with its messages: stores their songs, or only tells what would become of them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
-
-from google.rpc.error_details_pb2 import BadRequest
 
 from songs.v1 import song_service_pb2 as pb
 from songs.v1 import status_pb2
 from songserver.errors import InvalidRequest
+from songserver.services.checking import Checked, field_violations
 from songserver.services.import_policies import Policy
 from songserver.storage.imports import Imports, Progress
 from songserver.storage.rehearsal import Rehearsal
 from songserver.storage.song_batches import Fate, Outcome, Plan, SongBatches, make_plan
 from songserver.storage.songs import NewSong
-
-Checked: TypeAlias = NewSong | InvalidRequest
-"""An item that can be stored, or why it cannot."""
 
 
 class RealRun:
@@ -149,8 +144,5 @@ def _results(
 
 
 def _rejected(error: InvalidRequest, index: int) -> pb.ImportResult:
-    violations = [
-        BadRequest.FieldViolation(field=violation.field, description=violation.description)
-        for violation in error.violations
-    ]
+    violations = field_violations(error)
     return pb.ImportResult(index=index, status_code=error.code, message=error.message, field_violations=violations)

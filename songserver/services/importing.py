@@ -8,18 +8,17 @@ from contextlib import AsyncExitStack, aclosing
 from songs.v1 import song_service_pb2 as pb
 from songs.v1.audit_pb2 import AuditEvent
 from songs.v1.status_pb2 import StatusCode
-from songserver.breath import Breath
-from songserver.errors import InvalidDataFormat, InvalidRequest, Violation
+from songserver.errors import InvalidDataFormat, Violation
 from songserver.rpc import Call
 from songserver.rules import Rules
 from songserver.services.auditing import event_of
+from songserver.services.checking import Checked, check
 from songserver.services.import_policies import policies
-from songserver.services.import_streams import Checked, DryRun, RealRun
+from songserver.services.import_streams import DryRun, RealRun
 from songserver.storage.audit import Audit
 from songserver.storage.imports import Imports
 from songserver.storage.rehearsal import Rehearsal
 from songserver.storage.song_batches import SongBatches
-from songserver.storage.songs import NewSong
 
 
 class Importing:
@@ -113,15 +112,7 @@ class Importing:
         self, items: Sequence[pb.ImportItem], stream: RealRun | DryRun, user_id: str
     ) -> list[Checked]:
         """Checks the songs of a message, and does what can be done before they are stored."""
-        checked: list[Checked] = []
-        breath = Breath()
-        for item in items:
-            try:
-                self._rules.check(item)
-                checked.append(NewSong.of(item.song, user_id, item.request_id))
-            except InvalidRequest as error:
-                checked.append(error)
-            await breath.take()
+        checked = await check(items, self._rules, user_id)
         await stream.prepare(checked)
         return checked
 
